@@ -1,0 +1,51 @@
+# `make` sets up and computes the default configuration; `make help` lists everything.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := run
+.PHONY: run setup test clean help
+
+run: $(READY)
+	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
+	$(BIN)/snakemake
+	@echo "==> Done. Look at the figures in results/quick/paper/figures and the tables beside them."
+	@echo "    More: source $(BIN)/activate; snakemake --configfile config/paper.yaml"
+
+setup: $(READY)
+
+$(READY): envs/constraints.txt pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "$(PYTHON) was not found. Python 3.11 or newer is needed: sudo apt install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name a newer one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: sudo apt install python3-venv"; exit 1; }
+	@echo "==> Making the environment .venv with the packages of envs/constraints.txt (some minutes)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --requirement envs/constraints.txt
+	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: $(READY)
+	@echo "==> Checking style: ruff, snakefmt"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	@echo "==> Running the tests"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	@echo "==> All tests passed. What they hold the project to is in tests/."
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	find workflow tests -name __pycache__ -type d -exec rm -rf {} +
+	@echo "==> Removed the environment and caches; results/ and .snakemake/ stay."
+
+help:
+	@echo "make        set up .venv, compute config/quick.yaml (minutes on two cores)"
+	@echo "make setup  set up .venv only"
+	@echo "make test   set up, check style, run all tests"
+	@echo "make clean  remove the environment and caches, keep results"
+	@echo "After make: source $(BIN)/activate, then snakemake, snakemake fig_latents, sae-surgery --help"

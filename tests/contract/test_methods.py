@@ -1,0 +1,203 @@
+"""The contract of every registered method, on a tiny cell and through the real steps.
+
+A new method is held to it by being registered.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sae_surgery import methods, store
+from sae_surgery.codes import Codes
+from sae_surgery.data import SCORED, CellData
+from sae_surgery.methods.base import Family, Method
+from sae_surgery.problem import Cell
+from sae_surgery.steps.fit import fit
+from sae_surgery.steps.simulate import simulate
+
+CELL = Cell(n_latents=20, k=3, obs_dim=12, n_samples=150)
+SEEDS = (0, 1, 2)
+BRIEF = {"epochs": 2, "max_rounds": 3, "max_steps": 20, "n_iter": 10}
+"""Budgets that keep the contract quick, for the methods that have such a setting."""
+
+ALL = pytest.mark.parametrize("name", methods.available())
+
+
+def brief_settings(name):
+    known = {field.name for field in dataclasses.fields(methods.load(name).Settings)}
+    return {key: value for key, value in BRIEF.items() if key in known}
+
+
+class Bench:
+    """Fits methods once per set of seeds, and keeps the files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def data(self, seeds=SEEDS, cell=CELL) -> Path:
+        path = self.folder / f"{cell.name}_{'_'.join(map(str, seeds))}.nc"
+        if not path.exists():
+            simulate(cell, seeds, path)
+        return path
+
+    def fit(self, name, seeds=SEEDS, cell=CELL, again="") -> tuple[Path, Path]:
+        data = self.data(seeds, cell)
+        model = self.folder / f"{data.stem}_{name}{again}_model.nc"
+        codes = self.folder / f"{data.stem}_{name}{again}_codes.nc"
+        if not model.exists():
+            parent_name = methods.trait(name, "parent")
+            parent = self.fit(parent_name, seeds, cell)[0] if parent_name else None
+            fit(name, data, parent, brief_settings(name), "cpu", 1, model, codes)
+        return model, codes
+
+    def codes(self, name, seeds=SEEDS) -> Codes:
+        return Codes(self.fit(name, seeds)[1], CellData(self.data(seeds)))
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Bench(tmp_path_factory.mktemp("contract"))
+
+
+@ALL
+def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
+    cls = type(methods.load(name))
+    for trait in ("title", "family", "parent", "gpu_from"):
+        assert methods.trait(name, trait) == getattr(cls, trait)
+
+
+@ALL
+def test_description_is_complete(name):
+    cls = type(methods.load(name))
+    assert cls.family in Family.__args__
+    assert set(cls.learns_from) <= {"train", "val", "ood"}
+    assert set(cls.knows) <= {"dictionary", "codes"}
+    assert cls.parent is None or cls.parent in methods.available()
+    assert cls.__doc__ and dataclasses.is_dataclass(cls.Settings)
+
+
+@ALL
+def test_codes_have_the_contract_s_shape_and_sign(bench, name):
+    codes = bench.codes(name)
+    assert codes.status == "ok"
+    sizes = {"val": CELL.n_val, "ood": CELL.n_ood}
+    for split in SCORED:
+        for index in range(len(SEEDS)):
+            dense = codes.dense(split, index)
+            assert dense.shape[0] == sizes[split]
+            assert np.isfinite(dense).all()
+            assert methods.load(name).signed or (dense >= 0).all()
+
+
+@ALL
+def test_dictionary_has_atoms_of_the_observed_dimension(bench, name):
+    model = store.read(bench.fit(name)[0], "model")
+    if "dictionary" in model:
+        assert model["dictionary"].dims == ("seed", "obs", "atom")
+        n_atoms = bench.codes(name).dense("val", 0).shape[1]
+        assert model["dictionary"].shape == (len(SEEDS), CELL.obs_dim, n_atoms)
+
+
+@ALL
+def test_the_same_fit_gives_the_same_bytes(bench, name):
+    for first, second in zip(bench.fit(name), bench.fit(name, again="_again"), strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+@ALL
+def test_a_seed_does_not_feel_the_others_of_its_batch(bench, name):
+    together, alone = bench.codes(name), bench.codes(name, seeds=(1,))
+    for split in SCORED:
+        np.testing.assert_array_equal(together.dense(split, 1), alone.dense(split, 0))
+
+
+@ALL
+def test_a_method_sees_only_what_it_declares(bench, name, monkeypatch):
+    seen = []
+    cls = type(methods.load(name))
+    monkeypatch.setattr(cls, "fit", lambda self, problem: seen.append(problem) or _stop())
+    with pytest.raises(_Stop):
+        bench.fit(name, again="_watched")
+    (problem,) = seen
+    assert set(problem.observations) == set(cls.learns_from)
+    assert (problem.dictionary is not None) == ("dictionary" in cls.knows)
+    assert set(problem.true_codes) == (set(cls.learns_from) if "codes" in cls.knows else set())
+
+
+@ALL
+def test_a_reason_why_not_is_kept_and_leaves_valid_files(bench, name, monkeypatch):
+    cls = type(methods.load(name))
+    monkeypatch.setattr(cls, "why_not", lambda self, cell: "the test says so")
+    model, codes = bench.fit(name, again="_why_not")
+    assert store.read(model, "model").attrs["status"] == "skipped: the test says so"
+    assert store.read(codes, "codes").attrs["status"] == "skipped: the test says so"
+
+
+@ALL
+def test_a_limit_on_latents_is_given_as_the_reason(name):
+    method = methods.load(name)
+    if method.max_latents is not None:
+        above = Cell(method.max_latents + 1, 3, 50, 100)
+        assert str(method.max_latents) in method.why_not(above)
+    assert method.why_not(CELL) is None
+
+
+@ALL
+def test_unknown_and_mistyped_settings_are_refused(name):
+    with pytest.raises(methods.SurgeryError, match=f"settings.{name}: unknown setting 'epohcs'"):
+        methods.load(name, {"epohcs": 3})
+    for field in dataclasses.fields(methods.load(name).Settings):
+        with pytest.raises(methods.SurgeryError, match=f"settings.{name}.{field.name}: "):
+            methods.load(name, {field.name: "three"})
+
+
+def test_unknown_method_names_the_near_miss():
+    with pytest.raises(
+        methods.SurgeryError, match="'sae_rleu' is unknown; did you mean 'sae_relu'"
+    ):
+        methods.load("sae_rleu")
+
+
+def test_a_method_whose_parent_was_skipped_is_skipped_too(bench, monkeypatch):
+    cls = type(methods.load("dl_fista"))
+    monkeypatch.setattr(cls, "why_not", lambda self, cell: "the test says so")
+    parent = bench.fit("dl_fista", again="_skipped_parent")[0]
+    files = bench.folder / "orphan_model.nc", bench.folder / "orphan_codes.nc"
+    fit("dl_lista", bench.data(), parent, {}, "cpu", 1, *files)
+    assert store.read(files[0], "model").attrs["status"].startswith("skipped: dl_fista")
+
+
+def test_a_missing_parent_is_asked_for(bench):
+    files = bench.folder / "x.nc", bench.folder / "y.nc"
+    with pytest.raises(methods.SurgeryError, match="--parent"):
+        fit("dl_lista", bench.data(), None, {}, "cpu", 1, *files)
+
+
+def test_cuda_is_never_replaced_by_the_processor_in_silence(bench, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    files = bench.folder / "x.nc", bench.folder / "y.nc"
+    with pytest.raises(methods.SurgeryError, match="'cuda' was asked for"):
+        fit("raw", bench.data(), None, {}, "cuda", 1, *files)
+
+
+def test_a_model_of_other_data_is_refused(bench):
+    other = bench.fit("dl_fista", seeds=(4,))[0]
+    files = bench.folder / "x.nc", bench.folder / "y.nc"
+    with pytest.raises(store.StoreError, match="made from another data file"):
+        fit("dl_lista", bench.data(), other, {}, "cpu", 1, *files)
+
+
+class _Stop(Exception):
+    """Ends a fit once it has been seen."""
+
+
+def _stop():
+    raise _Stop
+
+
+def test_every_method_file_holds_one_method():
+    for name in methods.available():
+        assert issubclass(type(methods.load(name)), Method)

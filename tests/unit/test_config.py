@@ -1,0 +1,275 @@
+"""The configuration: what is refused and with which words, and what a valid one expands to."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sae_surgery import config, costs, methods
+
+ROOT = Path(__file__).parents[2]
+GOOD = {
+    "run": "tiny",
+    "methods": ["fista_oracle", "pca"],
+    "sweeps": {"latents": {"over": ["n_latents"], "n_latents": [20, 40], "k": [3]}},
+}
+
+
+def read(name):
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+def merged(base, extra):
+    """Lay one configuration over another, as Snakemake does: lists replaced, keys added."""
+    result = copy.deepcopy(base)
+    for key, value in extra.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def sweep(**keys):
+    return {"sweeps": {"latents": keys}}
+
+
+BAD = {
+    "unknown key": ({"sedes": [0]}, ["'sedes'", "seeds"]),
+    "two unknown keys": ({"foo": 1, "bar": 2}, ["'foo'", "'bar'", "protocol"]),
+    "seeds not a list": ({"seeds": 3}, ["seeds", "3", "array"]),
+    "seeds empty": ({"seeds": []}, ["seeds", "[]", "at least one"]),
+    "seeds twice": ({"seeds": [0, 1, 1]}, ["seeds", "[0, 1, 1]", "1 more than once"]),
+    "seed negative": ({"seeds": [-1]}, ["seeds.0", "-1", "from 0"]),
+    "seed too large": ({"seeds": [2**32]}, ["seeds.0", str(2**32), str(2**32 - 1)]),
+    "seed a float": ({"seeds": [1.0]}, ["seeds.0", "1.0", "integer"]),
+    "seed a text": ({"seeds": ["0"]}, ["seeds.0", "'0'", "integer"]),
+    "seed a boolean": ({"seeds": [True]}, ["seeds.0", "True", "integer"]),
+    "methods a text": ({"methods": "pca"}, ["methods", "'pca'", "array"]),
+    "methods empty": ({"methods": []}, ["methods", "[]", "at least one"]),
+    "methods twice": ({"methods": ["pca", "pca"]}, ["methods", "'pca' more than once"]),
+    "method misspelt": ({"methods": ["fista_orakel"]}, ["methods", "mean 'fista_oracle'", "pca"]),
+    "method a number": ({"methods": [3]}, ["methods.0", "3", "string"]),
+    "method not a module of it": ({"methods": ["base"]}, ["methods", "'base'", "allowed are"]),
+    "device unknown": ({"device": "gpu"}, ["device", "'gpu'", "auto, cpu, cuda"]),
+    "protocol unknown": ({"protocol": "loose"}, ["protocol", "'loose'", "paper"]),
+    "protocol a list": ({"protocol": ["paper"]}, ["protocol", "['paper']", "string"]),
+    "run leaves the folder": ({"run": "../x"}, ["run", "'../x'", "names that match"]),
+    "run empty": ({"run": ""}, ["run", "''", "names that match"]),
+    "run a number": ({"run": 7}, ["run", "7", "string"]),
+    "experiments empty": ({"experiments": []}, ["experiments", "at least one"]),
+    "experiment unknown": ({"experiments": ["latent"]}, ["'latent'", "mean 'latents'"]),
+    "sweeps a list": ({"sweeps": [1]}, ["sweeps", "[1]", "object"]),
+    "sweep not a mapping": ({"sweeps": {"latents": [20]}}, ["sweeps.latents", "[20]", "object"]),
+    "sweep's name": ({"sweeps": {"La tents": {}}}, ["sweeps", "'La tents'", "names that match"]),
+    "sweep's key": (sweep(n_latent=[20]), ["sweeps.latents", "'n_latent'", "n_latents"]),
+    "size not a list": (sweep(k=3), ["sweeps.latents.k", "3", "array"]),
+    "sizes empty": (sweep(n_latents=[]), ["sweeps.latents.n_latents", "at least one"]),
+    "size twice": (sweep(n_latents=[20, 20]), ["sweeps.latents.n_latents", "20 more than once"]),
+    "size zero": (sweep(k=[0]), ["sweeps.latents.k.0", "0", "from 1"]),
+    "size a float": (sweep(k=[2.5]), ["sweeps.latents.k.0", "2.5", "integer"]),
+    "too few samples": (sweep(n_samples=[2]), ["sweeps.latents.n_samples.0", "2", "from 4"]),
+    "factor zero": (sweep(obs_dim_factor=[0]), ["sweeps.latents.obs_dim_factor.0", "above 0"]),
+    "factor a text": (sweep(obs_dim_factor=["2"]), ["obs_dim_factor.0", "'2'", "number"]),
+    "factor infinite": (sweep(obs_dim_factor=[float("inf")]), ["sweeps.latents", "inf"]),
+    "clip a text": (sweep(clip_obs_dim="yes"), ["sweeps.latents.clip_obs_dim", "'yes'", "boolean"]),
+    "over empty": (sweep(over=[]), ["sweeps.latents.over", "at least one"]),
+    "over unknown": (sweep(over=["lambda"]), ["sweeps.latents.over.0", "'lambda'", "n_samples"]),
+    "not swept": (sweep(k=[2, 3]), ["sweeps.latents.k", "[2, 3]", "sweeps.latents.over"]),
+    "m above n": (
+        sweep(k=[8], obs_dim_factor=[3.0]),
+        ["sweeps.latents", "n_latents=20, k=8", "obs_dim", "20"],
+    ),
+    "k too large to split": (
+        sweep(n_latents=[40], k=[30], obs_dim_factor=[0.1]),
+        ["sweeps.latents", "k=30", "k must be at most"],
+    ),
+    "sweep's method": (sweep(methods=["pcs"]), ["sweeps.latents.methods", "mean 'pca'"]),
+    "no method left": (sweep(methods=["raw"]), ["sweeps.latents.methods", "['raw']", "pca"]),
+    "settings a list": ({"settings": [1]}, ["settings", "[1]", "object"]),
+    "settings of nothing": ({"settings": {"pac": {}}}, ["settings", "'pac'", "mean 'pca'"]),
+    "settings not a mapping": ({"settings": {"pca": 3}}, ["settings.pca", "3", "object"]),
+    "setting unknown": ({"settings": {"pca": {"x": 1}}}, ["settings.pca", "'x'", "allowed are"]),
+    "setting's type": (
+        {"settings": {"fista_oracle": {"lam": "much"}}},
+        ["settings.fista_oracle.lam", "'much'", "float"],
+    ),
+    "setting out of range": (
+        {"settings": {"fista_oracle": {"n_iter": 0}}},
+        ["settings.fista_oracle", "n_iter", "0"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), BAD.values(), ids=BAD.keys())
+def test_a_bad_configuration_is_refused_in_words(change, words):
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(merged(GOOD, change))
+    assert len(caught.value.problems) >= 1
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_sweeps_are_needed():
+    for bad in ({}, {"sweeps": {}}):
+        with pytest.raises(config.ConfigError, match="sweeps"):
+            config.load(bad)
+
+
+def test_all_problems_are_listed_at_once():
+    bad = merged(GOOD, {"device": "gpu", "seeds": [], "run": ""})
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(bad)
+    assert len(caught.value.problems) == 3
+
+
+def test_each_infeasible_cell_is_listed():
+    bad = merged(
+        GOOD, sweep(over=["n_latents", "k"], k=[3, 8, 9], n_latents=[20], obs_dim_factor=[3.0])
+    )
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(bad)
+    assert [problem.count("infeasible") for problem in caught.value.problems] == [1, 1]
+
+
+def test_the_default_has_four_cells_and_all_methods():
+    run = config.load(read("quick.yaml"))
+    assert set(run.cells) == {
+        "n50_k10_m33_s5000",
+        "n100_k10_m47_s5000",
+        "n100_k10_m47_s1000",
+        "n100_k5_m30_s5000",
+    }
+    assert run.experiments.keys() == {"latents", "samples", "sparsity"}
+    assert all(run.methods_on(cell) == methods.available() for cell in run.cells)
+
+
+def test_the_paper_laid_over_the_default_is_the_paper():
+    over_default = config.load(merged(read("quick.yaml"), read("paper.yaml")))
+    assert over_default == config.load(read("paper.yaml"))
+
+
+def test_the_paper_has_the_published_cells():
+    run = config.load(read("paper.yaml"))
+    sizes = {name: len(each.points) for name, each in run.experiments.items()}
+    assert sizes == {
+        "latents": 6,
+        "sparsity": 6,
+        "samples": 7,
+        "samples_large": 5,
+        "phase_transition": 77,
+        "large_latents": 5,
+    }
+    shared = "n1000_k10_m93_s5000"
+    assert shared in run.experiments["latents"].cells
+    assert shared in run.experiments["sparsity"].cells
+
+
+def test_clipping_keeps_the_first_of_equal_cells():
+    keys = {"over": ["obs_dim_factor"], "n_latents": [20], "obs_dim_factor": [3.0, 9.0, 12.0]}
+    run = config.load(merged(GOOD, sweep(**keys, clip_obs_dim=True)))
+    places = [(cell.obs_dim, place) for cell, place in run.experiments["latents"].points]
+    assert places == [(18, {"obs_dim_factor": 3.0}), (20, {"obs_dim_factor": 9.0})]
+
+
+def test_a_sweep_takes_its_methods_in_the_order_of_the_list_above_it():
+    chosen = {"methods": ["raw", "pca", "fista_oracle"]} | sweep(methods=["fista_oracle", "raw"])
+    run = config.load(merged(GOOD, chosen))
+    assert run.experiments["latents"].methods == ("raw", "fista_oracle")
+
+
+def test_a_shared_cell_gets_the_methods_of_all_its_sweeps():
+    other = {"n_latents": [20], "k": [3], "methods": ["raw"]}
+    both = merged(GOOD, {"methods": None, "sweeps": {"latents": {"methods": ["pca"]}, "b": other}})
+    run = config.load(both)
+    assert run.methods_on("n20_k3_m12_s5000") == ("pca", "raw")
+    assert run.methods_on("n40_k3_m16_s5000") == ("pca",)
+
+
+def test_a_sweep_is_described_by_built_in_types():
+    run = config.load(GOOD)
+    assert json.loads(json.dumps(run.sweep("latents"))) == {
+        "experiment": "latents",
+        "run": "tiny",
+        "protocol": "paper",
+        "over": ["n_latents"],
+        "methods": ["fista_oracle", "pca"],
+        "seeds": [0, 1, 2],
+        "cells": [
+            {"cell": "n20_k3_m12_s5000", "n_latents": 20},
+            {"cell": "n40_k3_m16_s5000", "n_latents": 40},
+        ],
+    }
+
+
+def keys_of(schema):
+    """Yield the schema of every key, sweeps' keys included."""
+    for key, below in schema.get("properties", {}).items():
+        yield key, below
+        if isinstance(below.get("additionalProperties"), dict):
+            yield from keys_of(below["additionalProperties"])
+
+
+def test_every_key_has_a_description_a_default_and_its_line_in_the_readme():
+    lines = (ROOT / "config" / "README.md").read_text().splitlines()
+    for key, below in keys_of(yaml.safe_load(config.SCHEMA_FILE.read_text())):
+        assert below["description"].endswith(".")
+        start = f"| `{key}` | `{json.dumps(below['default'])}` | "
+        assert any(line.startswith(start) for line in lines), start
+
+
+def test_the_readme_example_is_valid():
+    text = (ROOT / "config" / "README.md").read_text()
+    example = text.partition("```yaml")[2].partition("```")[0]
+    run = config.load(merged(read("quick.yaml"), yaml.safe_load(example)))
+    assert (run.name, len(run.cells)) == ("mine", 4)
+
+
+def test_reading_a_configuration_imports_nothing_heavy():
+    code = (
+        "import sys, yaml; from sae_surgery import config, costs, figures;"
+        f"run = config.load(yaml.safe_load(open({str(ROOT / 'config/paper.yaml')!r})));"
+        "[costs.fit(run.cells[c], m, run) for c in run.cells for m in run.methods_on(c)];"
+        "[figures.inputs(name) for name in figures.available()];"
+        "print(*{'torch', 'numpy', 'pandas', 'xarray', 'matplotlib'} & sys.modules.keys())"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == ""
+
+
+def test_gpus_are_asked_for_only_where_they_pay():
+    run = config.load(read("paper.yaml"))
+    small, large = run.cells["n50_k10_m33_s5000"], run.cells["n10000_k10_m139_s5000"]
+    pays_from = methods.trait("dl_fista", "gpu_from")
+    assert small.n_latents < pays_from <= large.n_latents
+    assert (costs.fit(small, "dl_fista", run).gpu, costs.fit(small, "dl_fista", run).device) == (
+        0,
+        "cpu",
+    )
+    assert (costs.fit(large, "dl_fista", run).gpu, costs.fit(large, "dl_fista", run).device) == (
+        1,
+        "auto",
+    )
+    assert methods.trait("raw", "gpu_from") is None
+    assert costs.fit(large, "raw", run).gpu == 0
+    on_cpu = config.load(read("paper.yaml") | {"device": "cpu"})
+    assert costs.fit(large, "dl_fista", on_cpu).gpu == 0
+
+
+def test_costs_grow_with_the_cell_and_small_cells_leave_a_core_free():
+    run = config.load(read("paper.yaml"))
+    small, large = run.cells["n100_k10_m47_s5000"], run.cells["n1000_k10_m93_s5000"]
+    for cost in (costs.simulate, costs.evaluate, lambda c, r: costs.fit(c, "dl_fista", r)):
+        assert cost(small, run).threads == 1
+        assert cost(small, run).mem_mb < cost(large, run).mem_mb
+        assert cost(small, run).runtime <= cost(large, run).runtime
+
+
+def test_a_method_that_cannot_run_on_a_cell_asks_for_little():
+    run = config.load(read("paper.yaml"))
+    cell = run.cells["n1000000_k10_m231_s1000"]
+    assert cell.n_latents > methods.trait("dl_fista", "max_latents")
+    skipped = costs.fit(cell, "dl_fista", run)
+    assert (skipped.gpu, skipped.threads, skipped.mem_mb) == (0, 1, costs.BASE_MB)

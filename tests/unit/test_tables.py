@@ -1,0 +1,65 @@
+"""Tables put each cell's metrics where they belong."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from sae_surgery.errors import SurgeryError
+from sae_surgery.tables import tabulate
+
+METHODS = ["raw", "pca"]
+SEEDS = [0, 1]
+
+
+def metrics(cell, value):
+    values = value + np.arange(4.0).reshape(2, 2)
+    described = {"long_name": "MCC", "units": "1"}
+    return xr.Dataset(
+        {"mcc_id": (("method", "seed"), values, described)},
+        {"method": METHODS, "seed": SEEDS},
+        {"cell": cell},
+    )
+
+
+def sweep(over, cells, methods=METHODS, seeds=SEEDS):
+    return {"over": over, "methods": methods, "seeds": seeds, "cells": cells}
+
+
+SMALL = {"cell": "n20_k3_m12_s100", "n_latents": 20, "k": 3}
+LARGE = {"cell": "n40_k5_m21_s100", "n_latents": 40, "k": 5}
+FILES = [metrics(LARGE["cell"], 10.0), metrics(SMALL["cell"], 0.0)]
+
+
+def test_one_sweep_variable():
+    table = dict(tabulate(sweep(["n_latents"], [LARGE, SMALL]), FILES))
+    assert table["mcc_id"].dims == ("method", "n_latents", "seed")
+    np.testing.assert_array_equal(table["n_latents"].values, [20, 40])
+    np.testing.assert_array_equal(table["mcc_id"].values, [[[0, 1], [10, 11]], [[2, 3], [12, 13]]])
+    np.testing.assert_array_equal(table["obs_dim"].values, [12, 21])
+    assert table["title"].values.tolist() == ["Raw observation", "PCA"]
+
+
+def test_combinations_without_a_cell_are_nan():
+    table = dict(tabulate(sweep(["n_latents", "k"], [SMALL, LARGE]), FILES))
+    assert table["mcc_id"].values.shape == (2, 2, 2, 2)
+    assert np.isnan(table["mcc_id"].values[:, 0, 1]).all()
+    assert np.isfinite(table["mcc_id"].values[:, 0, 0]).all()
+    np.testing.assert_array_equal(table["obs_dim"].values, [[12, 0], [0, 21]])
+
+
+def test_methods_and_seeds_are_selected_in_the_order_asked_for():
+    table = dict(tabulate(sweep(["k"], [SMALL], ["pca"], [1, 0]), FILES))
+    np.testing.assert_array_equal(table["mcc_id"].values, [[[3, 2]]])
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        (sweep(["k"], [{"cell": "n9_k2_m3_s10", "k": 2}]), "cell n9_k2_m3_s10 are missing"),
+        (sweep(["k"], [SMALL], ["raw", "sae_mp"]), "lack the method 'sae_mp'"),
+        (sweep(["k"], [SMALL], seeds=[0, 7]), "lack the seed 7"),
+    ],
+)
+def test_what_is_missing_is_named(request_, complaint):
+    with pytest.raises(SurgeryError, match=complaint):
+        list(tabulate(request_, FILES))

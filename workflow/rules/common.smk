@@ -1,0 +1,51 @@
+"""The validated configuration, and what all stages share."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from sae_surgery import config as configuration
+from sae_surgery import costs, figures as figure_registry, methods
+from sae_surgery.errors import SurgeryError
+from sae_surgery.problem import CELL_PATTERN
+from sae_surgery.provenance import source_digest
+
+try:
+    RUN = configuration.load(config)
+except SurgeryError as error:
+    raise WorkflowError(error) from None
+
+# The steps run in the environment that Snakemake runs in, activated or not.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+RESULTS = f"results/{RUN.name}"
+SCORED = f"{RESULTS}/{RUN.protocol}"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+
+CELLS = RUN.cells
+FIGURES = [
+    name
+    for name in figure_registry.available()
+    if set(figure_registry.inputs(name)) <= set(RUN.experiments)
+]
+
+
+wildcard_constraints:
+    cell=CELL_PATTERN,
+    method="|".join(methods.available()),
+    experiment="|".join(RUN.experiments),
+    figure="|".join(FIGURES),
+
+
+def as_parameter(settings):
+    """Return settings as one string: Snakemake compares parameters without their names."""
+    return json.dumps(settings, sort_keys=True)
+
+
+def step_digest(step, *modules):
+    """Return the digest of the source of a step, which reruns it when its meaning changes."""
+    return source_digest(f"sae_surgery.steps.{step}", *modules)

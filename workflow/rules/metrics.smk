@@ -1,0 +1,42 @@
+"""Metrics: the codes of all methods on a cell, scored by code that knows nothing of the methods."""
+
+localrules:
+    metrics,
+
+
+rule metrics:
+    input:
+        expand(f"{SCORED}/metrics/{{cell}}.nc", cell=CELLS),
+
+
+def of_all_methods(kind):
+    """Return an input function: the files of a kind, models or codes, of all methods on a cell."""
+    return lambda w: expand(
+        f"{RESULTS}/{kind}/{w.cell}/{{method}}.nc", method=RUN.methods_on(w.cell)
+    )
+
+
+def evaluate_cost(wildcards):
+    return costs.evaluate(CELLS[wildcards.cell], RUN)
+
+
+rule evaluate:
+    input:
+        data=rules.simulate.output.data,
+        codes=of_all_methods("codes"),
+        models=of_all_methods("models"),
+    output:
+        metrics=ensure(f"{SCORED}/metrics/{{cell}}.nc", non_empty=True),
+    log:
+        f"{LOGS}/{RUN.protocol}/evaluate/{{cell}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{RUN.protocol}/evaluate/{{cell}}.tsv"
+    params:
+        code=step_digest("evaluate"),
+    threads: lambda w: evaluate_cost(w).threads
+    resources:
+        mem_mb=lambda w, attempt: attempt * evaluate_cost(w).mem_mb,
+        runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
+    shell:
+        "python -m sae_surgery evaluate --data {input.data} --codes {input.codes}"
+        " --models {input.models} --protocol {RUN.protocol} --output {output.metrics} 2> {log}"

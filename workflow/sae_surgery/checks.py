@@ -1,0 +1,44 @@
+"""Checks of arguments that several modules share; each raises a ValueError that says what is allowed."""
+
+import math
+
+from torch import Tensor
+
+
+def require_positive(**values: float) -> None:
+    """Raise ValueError unless each of `values`, given by name, is a finite number above 0."""
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a positive number, got {value!r}")
+
+
+def require_non_negative(**values: float) -> None:
+    """Raise ValueError unless each of `values`, given by name, is a finite number and at least 0."""
+    for name, value in values.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
+
+
+def require_positive_integer(**values: int) -> None:
+    """Raise ValueError unless each of `values`, given by name, is an integer above 0."""
+    for name, value in values.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def require_count(**values: int) -> None:
+    """Raise ValueError unless each of `values`, given by name, is an integer and at least 0."""
+    for name, value in values.items():
+        if not isinstance(value, int) or value < 0:
+            raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
+
+
+def require_match(observations: Tensor, dictionary: Tensor) -> None:
+    """Raise ValueError unless the shapes are (seed, sample, obs) and (seed, obs, atom)."""
+    shapes = tuple(observations.shape), tuple(dictionary.shape)
+    ranks_agree = observations.ndim == dictionary.ndim == 3
+    if not ranks_agree or shapes[0][::2] != shapes[1][:2]:
+        raise ValueError(
+            "observations (seed, sample, obs) and dictionary (seed, obs, atom) must share seed and "
+            f"obs, got {shapes[0]} and {shapes[1]}"
+        )

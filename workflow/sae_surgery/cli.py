@@ -1,0 +1,248 @@
+"""The command `sae-surgery`: one subcommand a step of the workflow.
+
+This file only declares arguments; the steps, with their heavy imports, are loaded when one runs.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sae_surgery import __version__, figures, methods
+from sae_surgery.errors import SurgeryError
+from sae_surgery.problem import Cell
+
+EXIT_USER_ERROR = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exit with 2 and one line on what a user can put right."""
+    options = vars(_parser().parse_args(arguments))
+    run = options.pop("run")
+    try:
+        run(**options)
+    except SurgeryError as error:
+        print(f"sae-surgery: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="sae-surgery",
+        description="Sparse coding against sparse autoencoders on known causes. Each subcommand is "
+        "a step of the workflow: data → models and codes → metrics → tables → figures.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    steps = parser.add_subparsers(metavar="STEP", required=True, parser_class=_Parser)
+    for add in (_simulate, _fit, _evaluate, _tabulate, _draw, _methods):
+        add(steps)
+    return parser
+
+
+def _add(steps: Any, run: Callable[..., None], name: str, text: str) -> argparse.ArgumentParser:
+    """Add a subcommand whose help and description are `text`."""
+    summary = text.partition(".")[0]
+    parser = steps.add_parser(name, help=summary, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _simulate(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("simulate"),
+        "simulate",
+        "Draw the data of one cell. All seeds go to one NetCDF file, bit-equal to the published "
+        "data of the same seed: dictionary, support and magnitudes of train, val and ood samples.",
+    )
+    parser.add_argument(
+        "--cell",
+        type=_cell,
+        required=True,
+        help="size of the problem as n<latents>_k<active>_m<observed>_s<samples>, "
+        "such as n100_k10_m47_s5000",
+    )
+    parser.add_argument(
+        "--seeds", type=_seed, nargs="+", default=[0, 1, 2], help="seeds (default: 0 1 2)"
+    )
+    _add_output(parser)
+
+
+def _fit(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("fit"),
+        "fit",
+        "Fit one method on one cell. All seeds are fitted as one batch; the model and the codes of "
+        "the val and ood samples are written.",
+    )
+    parser.add_argument(
+        "--method", dest="name", required=True, help="method; `sae-surgery methods` lists them"
+    )
+    _add_data(parser)
+    parser.add_argument(
+        "--parent",
+        dest="parent_path",
+        type=Path,
+        help="model file that the method starts from (dl_lista: the model of dl_fista)",
+    )
+    parser.add_argument(
+        "--settings",
+        type=_json_object,
+        default={},
+        help="settings that replace the paper's, as JSON: '{\"epochs\": 100}'",
+    )
+    parser.add_argument(
+        "--device",
+        dest="device_name",
+        default="auto",
+        help="auto (CUDA where there is one), cpu or cuda (default: auto)",
+    )
+    parser.add_argument(
+        "--threads", type=_positive, default=os.cpu_count(), help="processor threads (default: all)"
+    )
+    parser.add_argument(
+        "--model", dest="model_path", type=Path, required=True, help="model file to write"
+    )
+    parser.add_argument(
+        "--codes", dest="codes_path", type=Path, required=True, help="codes file to write"
+    )
+
+
+def _evaluate(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("evaluate"),
+        "evaluate",
+        "Score the codes of methods on one cell. Metrics come from the saved codes alone; the "
+        "models are read for their dictionaries.",
+    )
+    _add_data(parser)
+    parser.add_argument(
+        "--codes", dest="codes_paths", type=Path, nargs="+", required=True, help="codes files"
+    )
+    parser.add_argument(
+        "--models",
+        dest="model_paths",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="the model files that made the codes, in the same order",
+    )
+    parser.add_argument(
+        "--protocol", choices=["paper"], default="paper", help="way of measuring (default: paper)"
+    )
+    _add_output(parser)
+
+
+def _tabulate(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("tabulate"),
+        "tabulate",
+        "Collect the metrics of an experiment's cells into one table. It lies over methods, sweep "
+        "variables and seeds.",
+    )
+    parser.add_argument(
+        "--sweep",
+        type=_json_object,
+        required=True,
+        help="what the table holds, as JSON with experiment, run, protocol, over, methods, seeds "
+        "and cells (a list of objects: the cell's name and its value of each sweep variable)",
+    )
+    parser.add_argument(
+        "--metrics",
+        dest="metrics_paths",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="metrics files of the cells",
+    )
+    _add_output(parser)
+
+
+def _draw(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("draw"),
+        "draw",
+        "Draw a figure from tables. Writes PDF and PNG, and the numbers behind them as CSV.",
+    )
+    parser.add_argument(
+        "name", metavar="FIGURE", choices=figures.available(), help=", ".join(figures.available())
+    )
+    parser.add_argument(
+        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
+    )
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+
+
+def _methods(steps: Any) -> None:
+    _add(steps, _list_methods, "methods", "List the methods. Name, family and title of each.")
+
+
+def _list_methods() -> None:
+    for name in methods.available():
+        family, title = methods.trait(name, "family"), methods.trait(name, "title")
+        print(f"{name:20}{family:16}{title}")
+
+
+def _run(step: str) -> Callable[..., None]:
+    """Return a function that imports `sae_surgery.steps.<step>` only when it is called."""
+
+    def run(**options: Any) -> None:
+        from importlib import import_module
+
+        getattr(import_module(f"sae_surgery.steps.{step}"), step)(**options)
+
+    return run
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", dest="data_path", type=Path, required=True, help="data file of the cell"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, required=True, help="NetCDF file to write")
+
+
+def _cell(text: str) -> Cell:
+    try:
+        return Cell.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _seed(text: str) -> int:
+    """Read a seed; MT19937 takes 32 bits."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("a JSON object in braces is needed")
+    return value

@@ -1,0 +1,253 @@
+"""The configuration: checked as a whole before anything runs, and expanded into cells.
+
+The Snakefile reads it at every start, in every job of a cluster too, so this module imports nothing
+heavy.
+"""
+
+import difflib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError, validators
+
+from sae_surgery import methods
+from sae_surgery.errors import SurgeryError
+from sae_surgery.problem import Cell, clipped_dim, compressed_sensing_dim
+
+SCHEMA_FILE = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "obs_dim_factor")
+
+Coordinates = dict[str, int | float]
+
+
+class ConfigError(SurgeryError):
+    """Everything that is wrong with a configuration, one line a problem."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"the configuration is not valid:\n{lines}")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A sweep, expanded: the cells of one table and where each stands in it."""
+
+    name: str
+    over: tuple[str, ...]
+    """Swept variables, the dimensions of the table."""
+    methods: tuple[str, ...]
+    points: tuple[tuple[Cell, Coordinates], ...]
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cells."""
+        return tuple(cell.name for cell, _ in self.points)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A valid configuration."""
+
+    name: str
+    protocol: str
+    seeds: tuple[int, ...]
+    device: str
+    settings: Mapping[str, Mapping[str, Any]]
+    """Settings by method that differ from the method's defaults."""
+    experiments: Mapping[str, Experiment]
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """All cells by name, each once whichever experiments share it."""
+        points = (point for each in self.experiments.values() for point in each.points)
+        return {cell.name: cell for cell, _ in points}
+
+    def methods_on(self, cell: str) -> tuple[str, ...]:
+        """Return the methods that any experiment compares on a cell."""
+        compared = [each.methods for each in self.experiments.values() if cell in each.cells]
+        return tuple(dict.fromkeys(itertools.chain(*compared)))
+
+    def sweep(self, experiment: str) -> dict[str, Any]:
+        """Return what the step `tabulate` is told about an experiment, as built-in types."""
+        chosen = self.experiments[experiment]
+        return {
+            "experiment": experiment,
+            "run": self.name,
+            "protocol": self.protocol,
+            "over": list(chosen.over),
+            "methods": list(chosen.methods),
+            "seeds": list(self.seeds),
+            "cells": [{"cell": cell.name, **place} for cell, place in chosen.points],
+        }
+
+
+def load(config: Mapping[str, Any]) -> Run:
+    """Check a configuration and expand it.
+
+    Raises
+    ------
+    ConfigError
+        If anything is wrong with it; lists all problems, each with its key, its value and what is
+        allowed.
+    """
+    problems = [_explain(error) for error in _validator().iter_errors(config)]
+    if problems:
+        raise ConfigError(sorted(problems))
+    config = _with_defaults(config, _schema())
+    problems = [*_wrong_names(config), *_wrong_settings(config["settings"])]
+    if problems:
+        raise ConfigError(problems)
+    chosen = config["methods"] or methods.available()
+    experiments, problems = {}, []
+    for name in config["experiments"] or config["sweeps"]:
+        try:
+            experiments[name] = _expand(name, config["sweeps"][name], chosen)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return Run(
+        name=config["run"],
+        protocol=config["protocol"],
+        seeds=tuple(config["seeds"]),
+        device=config["device"],
+        settings=config["settings"],
+        experiments=experiments,
+    )
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(SCHEMA_FILE.read_text())
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    """Return the schema's validator; integers must be written as such, 5.0 is none."""
+    checker = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    return validators.extend(Draft202012Validator, type_checker=checker)(_schema())
+
+
+def _explain(error: ValidationError) -> str:
+    """Say which key is wrong, its value, and what is allowed."""
+    key = ".".join(str(part) for part in error.absolute_path) or "configuration"
+    limit, value = error.validator_value, error.instance
+    match error.validator:
+        case "additionalProperties":
+            unknown = [name for name in value if name not in error.schema["properties"]]
+            allowed = ", ".join(error.schema["properties"])
+            return f"{key}: unknown key {', '.join(map(repr, unknown))}; allowed are {allowed}"
+        case "required":
+            missing = [name for name in limit if name not in value]
+            return f"{key}: the key {', '.join(map(repr, missing))} is missing"
+        case "type":
+            names = " or ".join([limit] if isinstance(limit, str) else limit)
+            return f"{key}: {value!r} is not of type {names}"
+        case "enum":
+            return f"{key}: {value!r} is unknown; allowed are {', '.join(map(str, limit))}"
+        case "minItems" | "minProperties":
+            return f"{key}: {value!r} is empty; at least one entry is needed"
+        case "uniqueItems":
+            twice = {repr(item) for index, item in enumerate(value) if item in value[:index]}
+            return f"{key}: {value!r} holds {', '.join(sorted(twice))} more than once"
+        case "minimum":
+            return f"{key}: {value!r} is too small; allowed are numbers from {limit}"
+        case "exclusiveMinimum":
+            return f"{key}: {value!r} is too small; allowed are numbers above {limit}"
+        case "maximum":
+            return f"{key}: {value!r} is too large; allowed are numbers up to {limit}"
+        case "pattern":
+            return f"{key}: {value!r} is not a valid name; allowed are names that match {limit}"
+    return f"{key}: {error.message}"
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return `value` with the schema's default for each key that it lacks."""
+    if not isinstance(value, Mapping):
+        return value
+    properties = schema.get("properties", {})
+    others = schema.get("additionalProperties")
+    complete = {key: below["default"] for key, below in properties.items()} | dict(value)
+    for key, entry in complete.items():
+        below = properties.get(key, others)
+        complete[key] = _with_defaults(entry, below) if isinstance(below, Mapping) else entry
+    return complete
+
+
+def _wrong_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each name of a method or sweep that does not exist."""
+    known = methods.available()
+    yield from _unknown("methods", config["methods"], known)
+    yield from _unknown("settings", config["settings"], known)
+    yield from _unknown("experiments", config["experiments"], config["sweeps"])
+    for name, sweep in config["sweeps"].items():
+        yield from _unknown(f"sweeps.{name}.methods", sweep["methods"], known)
+
+
+def _unknown(key: str, names: Iterable[str] | None, known: Iterable[str]) -> Iterator[str]:
+    for name in names or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            yield f"{key}: {name!r} is unknown; {hint}allowed are {', '.join(known)}"
+
+
+def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each method whose settings it does not accept.
+
+    Only the method itself knows what it accepts. This imports it, PyTorch and all, which is why
+    configurations that keep the paper's settings are read faster.
+    """
+    for name, given in settings.items():
+        if given and name in methods.available():
+            try:
+                methods.load(name, given)
+            except SurgeryError as error:
+                yield str(error)
+
+
+def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Experiment:
+    """Return a sweep's cells.
+
+    Raises
+    ------
+    ConfigError
+        If a variable has several values and is not swept, a cell is infeasible, or no method is
+        left.
+    """
+    key = f"sweeps.{name}"
+    problems = [
+        f"{key}.{variable}: {sweep[variable]} has several values; name it in {key}.over, "
+        f"which is {sweep['over']}, or leave one"
+        for variable in SWEEP_VARIABLES
+        if len(sweep[variable]) > 1 and variable not in sweep["over"]
+    ]
+    compared = tuple(each for each in chosen if each in (sweep["methods"] or chosen))
+    if not compared:
+        problems.append(f"{key}.methods: none of {sweep['methods']} is among methods: {chosen}")
+    points: dict[Cell, Coordinates] = {}
+    for values in itertools.product(*(sweep[variable] for variable in SWEEP_VARIABLES)):
+        place = dict(zip(SWEEP_VARIABLES, values, strict=True))
+        try:
+            cell = _cell(**place, clip=sweep["clip_obs_dim"])
+        except ValueError as error:
+            given = ", ".join(f"{variable}={value}" for variable, value in place.items())
+            problems.append(f"{key}: infeasible cell {given}: {error}")
+            continue
+        points.setdefault(cell, {variable: place[variable] for variable in sweep["over"]})
+    if problems:
+        raise ConfigError(problems)
+    return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()))
+
+
+def _cell(n_latents: int, k: int, n_samples: int, obs_dim_factor: float, clip: bool) -> Cell:
+    obs_dim = (clipped_dim if clip else compressed_sensing_dim)(n_latents, k, obs_dim_factor)
+    return Cell(n_latents, k, obs_dim, n_samples)

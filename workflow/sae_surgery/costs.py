@@ -1,0 +1,109 @@
+"""What a job asks for: threads, memory, time and a GPU, from the sizes of its cell.
+
+Upper bounds for a scheduler, not predictions: a job that asks for too little is killed.
+"""
+
+import math
+from dataclasses import dataclass
+
+from sae_surgery import methods
+from sae_surgery.config import Run
+from sae_surgery.problem import Cell
+
+FLOAT32, FLOAT64 = 4, 8
+BASE_MB = 1500
+"""Python with PyTorch loaded."""
+BASE_MINUTES = 20
+CPU_FLOPS_A_THREAD = 5e9
+GPU_FLOPS = 2e12
+MANY_THREADS = 8
+ONE_THREAD_UP_TO = 1_500_000
+"""Samples times latents up to which a second thread gains less than a second job does."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job asks for."""
+
+    threads: int
+    mem_mb: int
+    runtime: int
+    """Minutes."""
+    gpu: int = 0
+    device: str = "cpu"
+    """Value of the step's option `--device`."""
+
+
+def simulate(cell: Cell, run: Run) -> Cost:
+    """Return the cost of drawing a cell: dictionaries one seed at a time, samples one by one."""
+    dictionary = FLOAT64 * cell.obs_dim * cell.n_latents
+    samples = 4 * FLOAT64 * cell.k * 2 * cell.n_samples * len(run.seeds)
+    # `choice` without replacement permutes all latents, for every sample.
+    draws = cell.n_samples * cell.n_latents * len(run.seeds)
+    return Cost(
+        threads=1,
+        mem_mb=_megabytes(3 * dictionary + samples),
+        runtime=_minutes(draws / 2e7),
+    )
+
+
+def fit(cell: Cell, method: str, run: Run) -> Cost:
+    """Return the cost of fitting a method.
+
+    It is that of 1000 rounds of dictionary learning with 100 iterations each, which bounds the
+    other methods too; a method that cannot run on the cell only says so.
+    """
+    limit = methods.trait(method, "max_latents")
+    if limit is not None and cell.n_latents > limit:
+        return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
+    device = _device(cell, method, run)
+    threads = _threads(cell)
+    dictionaries = 8 * FLOAT32 * cell.obs_dim * cell.n_latents
+    codes = 6 * FLOAT32 * cell.n_samples * cell.n_latents
+    # Methods with a limit have it because they hold matrices of all pairs of atoms.
+    pairs = 0 if limit is None else 4 * FLOAT32 * cell.n_latents**2
+    flops = len(run.seeds) * 1000 * 100 * 4 * cell.n_val * cell.obs_dim * cell.n_latents
+    rate = CPU_FLOPS_A_THREAD * threads if device == "cpu" else GPU_FLOPS
+    return Cost(
+        threads=threads,
+        mem_mb=_megabytes(len(run.seeds) * (dictionaries + codes + pairs)),
+        runtime=_minutes(flops / rate),
+        gpu=int(device != "cpu"),
+        device=device,
+    )
+
+
+def evaluate(cell: Cell, run: Run) -> Cost:
+    """Return the cost of scoring all methods on a cell, one method and seed at a time."""
+    active = min(cell.n_latents, cell.k * cell.n_val)
+    dense = 4 * FLOAT64 * cell.n_val * cell.n_latents
+    pairs = 3 * FLOAT64 * active * cell.n_latents
+    n_methods = len(run.methods_on(cell.name))
+    # Correlations of all pairs, and the assignment of columns to each other.
+    flops = 2 * cell.n_val * active * cell.n_latents + 50 * active**2 * math.sqrt(cell.n_latents)
+    threads = _threads(cell)
+    return Cost(
+        threads=threads,
+        mem_mb=_megabytes(dense + pairs),
+        runtime=_minutes(2 * len(run.seeds) * n_methods * flops / CPU_FLOPS_A_THREAD),
+    )
+
+
+def _device(cell: Cell, method: str, run: Run) -> str:
+    """Return where a fit runs: on the CPU wherever a GPU does not pay."""
+    pays_from = methods.trait(method, "gpu_from")
+    pays = pays_from is not None and cell.n_latents >= pays_from
+    return run.device if pays else "cpu"
+
+
+def _threads(cell: Cell) -> int:
+    small = cell.n_latents * cell.n_samples <= ONE_THREAD_UP_TO
+    return 1 if small else MANY_THREADS
+
+
+def _megabytes(size: float) -> int:
+    return BASE_MB + math.ceil(size / 1e6)
+
+
+def _minutes(seconds: float) -> int:
+    return BASE_MINUTES + math.ceil(2 * seconds / 60)

@@ -1,0 +1,59 @@
+"""One cell's data, read from its file: dictionary, true codes, observations and labels."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from sae_surgery import store
+from sae_surgery.problem import Cell
+from sae_surgery.sampling import dense_codes, labels, observe
+
+SPLITS = ("train", "val", "ood")
+SCORED = ("val", "ood")
+"""Splits on which codes are inferred and scored: `val` is what the tables call `id`."""
+
+
+class CellData:
+    """The data of one cell, all seeds.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, damaged or not a data file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file: xr.Dataset = store.read(path, "data")
+        self.digest: str = self._file.attrs["digest"]
+        self.cell = Cell.parse(self._file.attrs["cell"])
+        self.seeds: tuple[int, ...] = tuple(int(seed) for seed in self._file["seed"].values)
+
+    def dictionary(self) -> np.ndarray:
+        """Return A, (seed, obs, latent), float64."""
+        return self._file["dictionary"].values
+
+    def observations(self, split: str) -> np.ndarray:
+        """Return Y = Z Aᵀ of a split, (seed, sample, obs), float64."""
+        parts = zip(self.dictionary(), *self._sparse(split), strict=True)
+        return np.stack([observe(dictionary, *codes) for dictionary, *codes in parts])
+
+    def true_codes(self, split: str, seed_index: int) -> np.ndarray:
+        """Return Z of a split for one seed, (sample, latent), float64."""
+        support, magnitude = self._sparse(split)
+        return dense_codes(support[seed_index], magnitude[seed_index], self.cell.n_latents)
+
+    def labels(self, split: str, seed_index: int) -> np.ndarray:
+        """Return the binary label z_0 > 0.5 of a split for one seed, (sample,)."""
+        support, magnitude = self._sparse(split)
+        return labels(support[seed_index], magnitude[seed_index])
+
+    def scored_split(self) -> np.ndarray:
+        """Return the split of each sample that is scored, in order, (sample,)."""
+        split = self._file["split"].values
+        return split[np.isin(split, SCORED)]
+
+    def _sparse(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return support and magnitude of a split, both (seed, sample, active)."""
+        chosen = self._file["split"].values == split
+        return self._file["support"].values[:, chosen], self._file["magnitude"].values[:, chosen]

@@ -1,0 +1,105 @@
+"""Recovery against undersampling, for several numbers of latents and sparsities."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+
+from . import style
+from .summary import METRICS, pick, require, summarise
+from .sweep import panels, plot_methods, set_metric_axis
+
+INPUTS = ("phase_transition",)
+QUESTION = (
+    "How many observations m do n latents need, k of them active, before each method recovers them? "
+    "Mean over seeds, with bars of one standard deviation either side; the grey band is the mean and "
+    "standard deviation of a random dictionary, the level of chance. In the heat maps each block is one (n, k), in "
+    "which m grows to the right; a hatched cell is one the method could not run on."
+)
+
+_SWEEP = ("n_latents", "k", "obs_dim_factor")
+_MAIN_METRIC = "mcc_id"
+_HEAT_ROW = 0.1  # inches, a method
+_COLOUR_MAP = "cividis"  # even in lightness, for the colour-blind and for grey
+
+
+def draw(tables: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
+    """Draw MCC in distribution as lines, and all metrics as heat maps."""
+    rows = numbers(tables)
+    with style.applied():
+        return {"phase_transition": _draw_lines(rows), "phase_transition_all": _draw_heat(rows)}
+
+
+def numbers(tables: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Give what is drawn, one row a method, cell and metric, with ``obs_dim`` m of each cell.
+
+    The table must hold ``obs_dim`` over (n_latents, k, obs_dim_factor). A cell without it, or where
+    no method has a value, is not part of the grid.
+    """
+    table = pick(tables, "phase_transition")
+    require(table, ("obs_dim",), _SWEEP)
+    rows = summarise(table, _SWEEP)
+    obs_dim = table["obs_dim"].reset_coords(drop=True).to_series()
+    rows = rows.join(obs_dim, on=list(obs_dim.index.names))
+    measured = rows.groupby(list(_SWEEP))["n_seeds"].transform("sum") > 0
+    return rows[measured & rows["obs_dim"].notna()].reset_index(drop=True)
+
+
+def _draw_lines(rows: pd.DataFrame) -> Figure:
+    """One panel for each (k, n): the metric against m / n."""
+    rows = rows[rows["metric"] == _MAIN_METRIC]
+    rows = rows.assign(undersampling=rows["obs_dim"] / rows["n_latents"])
+    sparsities, widths = np.unique(rows["k"]), np.unique(rows["n_latents"])
+    figure, axes = panels(rows, len(sparsities), len(widths), note="")
+    for k, axes_row in zip(sparsities, axes, strict=True):
+        for n, axis in zip(widths, axes_row, strict=True):
+            axis.set_xlim(0, 1.04)
+            set_metric_axis(axis, _MAIN_METRIC, rows)
+            plot_methods(axis, rows[(rows["k"] == k) & (rows["n_latents"] == n)], "undersampling")
+            axis.set_title(f"n = {n}, k = {k}")
+    for axis in axes[-1]:
+        axis.set_xlabel("Undersampling m / n")
+    for axis in axes[:, 0]:
+        axis.set_ylabel(METRICS[_MAIN_METRIC])
+    return figure
+
+
+def _draw_heat(rows: pd.DataFrame) -> Figure:
+    """One heat map a metric: methods over cells, a block for each (n, k)."""
+    n_methods = rows["method"].nunique()
+    height = len(METRICS) * (n_methods * _HEAT_ROW + 0.2) + 0.8
+    figure = Figure(figsize=(style.TEXT_WIDTH, height), layout="constrained")
+    axes = figure.subplots(len(METRICS), 1, sharex=True)
+    for metric, axis in zip(METRICS, axes, strict=True):
+        mesh = _draw_heat_map(axis, rows[rows["metric"] == metric])
+        axis.set_title(METRICS[metric])
+    figure.colorbar(
+        mesh, ax=axes, location="bottom", aspect=60, shrink=0.6, pad=0.01, label="Mean over seeds"
+    )
+    return figure
+
+
+def _draw_heat_map(axis: Axes, rows: pd.DataFrame) -> QuadMesh:
+    """Fill `axis` with the means and return the mesh, for the colour bar."""
+    methods = rows.drop_duplicates("method").set_index("method")
+    order = list(style.line_styles(methods["family"].to_dict()))
+    means = rows.pivot(index="method", columns=["n_latents", "k", "obs_dim"], values="mean")
+    means = means.loc[order].sort_index(axis="columns")
+    mesh = axis.pcolormesh(
+        means, cmap=_COLOUR_MAP, vmin=0, vmax=1, edgecolors="face", linewidth=0.2
+    )
+    axis.patch.set(facecolor="0.93", edgecolor="0.7", hatch="//////", linewidth=0)
+    axis.spines[:].set_visible(False)
+    axis.invert_yaxis()
+    axis.set_yticks(np.arange(len(order)) + 0.5, methods["title"][order], fontsize=6)
+    axis.tick_params(length=0)
+    axis.grid(False)
+    blocks = means.columns.to_frame(index=False).groupby(["n_latents", "k"]).size()
+    edges = np.concatenate([[0], np.cumsum(blocks)])
+    axis.vlines(edges[1:-1], 0, len(order), color="white", linewidth=2)
+    axis.set_xticks((edges[:-1] + edges[1:]) / 2, [f"n = {n}\nk = {k}" for n, k in blocks.index])
+    return mesh

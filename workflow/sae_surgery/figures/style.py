@@ -1,0 +1,173 @@
+"""How every figure looks, and how it is written to a file.
+
+A family of methods has one hue, one line style and one kind of marker, so that it is told apart in
+colour, by the colour-blind and in grey; the members of a family differ in lightness and marker.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+TEXT_WIDTH = 6.75  # inches, both columns of the page
+LEGEND_SIZE = 7  # points
+BAND_COLOUR = "0.82"
+
+RC_PARAMS = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "sae-surgery",
+}
+
+# What would differ between two drawings of the same numbers: the time.
+_METADATA = {".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
+
+
+@dataclass(frozen=True)
+class Family:
+    """The common look of a family; its members take shades and markers in turn.
+
+    Attributes
+    ----------
+    label
+        Heading in the legend.
+    members
+        Methods with a reserved place, so that they look the same in every figure.
+    shades, markers
+        Colours from dark to light; matplotlib markers.
+    linestyle, linewidth
+        The line's dashes and its width in points.
+    """
+
+    label: str
+    members: tuple[str, ...]
+    shades: tuple[str, ...]
+    markers: tuple[str, ...]
+    linestyle: str | tuple
+    linewidth: float = 1.1
+
+
+FAMILIES = {
+    "oracle": Family(
+        "Oracle", ("fista_oracle", "lista_oracle"), ("#000000", "#555555"), ("s", "D"), "-", 1.7
+    ),
+    "sparse coding": Family(
+        "Sparse coding",
+        ("dl_fista", "softplus_adam", "dl_lista"),
+        ("#08407e", "#1f78c8", "#5fa5e0"),
+        ("o", "h", "p"),
+        "-",
+    ),
+    "sae": Family(
+        "Sparse autoencoder",
+        ("sae_relu", "sae_topk", "sae_jumprelu", "sae_mp"),
+        ("#7a2600", "#b8470a", "#dd6f12", "#eb9a45"),
+        ("^", "v", "<", ">"),
+        (0, (4, 1.5)),
+    ),
+    "linear": Family(
+        "Linear",
+        ("linear_probe", "pca", "raw"),
+        ("#00604a", "#109a78", "#52b595"),
+        ("X", "P", "d"),
+        (0, (1, 1.3)),
+    ),
+    "chance": Family("Chance", ("random_dictionary",), (BAND_COLOUR,), ("",), "-"),
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw in this style, whatever the user's own matplotlib settings, and restore them."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC_PARAMS)
+        yield
+
+
+def line_styles(families: Mapping[str, str]) -> dict[str, dict]:
+    """Keyword arguments for the line of each method, in the order of the legend.
+
+    Parameters
+    ----------
+    families
+        Family by method. A method this file does not know takes the next free place in its family.
+
+    Raises
+    ------
+    ValueError
+        If a family is unknown.
+    """
+    for method, family in families.items():
+        if family not in FAMILIES:
+            raise ValueError(
+                f"method {method!r} has family {family!r}; allowed: {', '.join(FAMILIES)}"
+            )
+    styles = {}
+    for name, family in FAMILIES.items():
+        newcomers = [m for m, f in families.items() if f == name and m not in family.members]
+        for place, method in enumerate((*family.members, *newcomers)):
+            if families.get(method) == name:
+                styles[method] = _line_style(family, place)
+    return styles
+
+
+def _line_style(family: Family, place: int) -> dict:
+    colour = family.shades[place % len(family.shades)]
+    return {
+        "color": colour,
+        "linestyle": family.linestyle,
+        "linewidth": family.linewidth,
+        "marker": family.markers[place % len(family.markers)],
+        "markeredgecolor": colour,
+        "markerfacecolor": colour if place % 2 == 0 else "white",
+        "markeredgewidth": 0.8,
+    }
+
+
+def save(figure: Figure, paths: Iterable[str | Path]) -> None:
+    """Write `figure` to each path, in the format of its suffix (.pdf, .png or .svg).
+
+    The same figure always gives the same bytes. A file is complete or absent: it is written beside
+    its place and then renamed.
+
+    Raises
+    ------
+    ValueError
+        If a suffix is another.
+    """
+    for path in map(Path, paths):
+        if path.suffix not in _METADATA:
+            raise ValueError(f"cannot write {path}: allowed are {', '.join(_METADATA)}")
+        partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+        try:
+            with applied():
+                figure.savefig(partial, metadata=_METADATA[path.suffix])
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)

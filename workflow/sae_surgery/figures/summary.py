@@ -1,0 +1,90 @@
+"""From a sweep table to the numbers a figure shows: statistics over seeds, one row a value."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import xarray as xr
+
+METRICS = {
+    "mcc_id": "MCC, in distribution",
+    "mcc_ood": "MCC, out of distribution",
+    "acc_id": "Accuracy, in distribution",
+    "acc_ood": "Accuracy, out of distribution",
+    "auc_id": "AUC, in distribution",
+    "auc_ood": "AUC, out of distribution",
+}
+
+
+def require(table: xr.Dataset, variables: tuple[str, ...], dimensions: tuple[str, ...]) -> None:
+    """Refuse a table that lacks something a figure needs.
+
+    Raises
+    ------
+    ValueError
+        Naming every missing variable or dimension.
+    """
+    missing = [name for name in variables if name not in table.variables]
+    if missing:
+        raise ValueError(f"the table has no variable {', '.join(missing)}")
+    missing = [name for name in dimensions if name not in table.dims]
+    if missing:
+        raise ValueError(f"the table has no dimension {', '.join(missing)}")
+
+
+def pick(tables: Mapping[str, xr.Dataset], name: str) -> xr.Dataset:
+    """Take the table `name`.
+
+    Raises
+    ------
+    ValueError
+        If it is not among `tables`.
+    """
+    if name not in tables:
+        raise ValueError(f"needs the table {name!r}, got: {', '.join(tables) or 'none'}")
+    return tables[name]
+
+
+def summarise(table: xr.Dataset, sweep: tuple[str, ...]) -> pd.DataFrame:
+    """Mean and spread over seeds of every metric.
+
+    Parameters
+    ----------
+    table
+        The six `METRICS` over (method, `*sweep`, seed), NaN where a method could not run, and
+        ``title`` and ``family`` over method.
+    sweep
+        The dimensions swept.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns method, title, family, `*sweep`, metric, mean, sd, min, max, n_seeds. ``sd`` is the
+        population standard deviation, as in the published tables. Where no seed has a value,
+        ``n_seeds`` is 0 and the statistics are NaN.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a variable or a dimension.
+    """
+    require(table, (*METRICS, "method", "title", "family", *sweep), ("method", *sweep, "seed"))
+    values = table[list(METRICS)].to_dataarray("metric").astype("float64").reset_coords(drop=True)
+    values = values.transpose("method", *sweep, "metric", "seed")
+    present = values.notnull()
+    n_seeds = present.sum("seed")
+    # Divided by hand: NumPy's nan-statistics warn about the cells that are rightly empty.
+    mean = values.sum("seed") / n_seeds.where(n_seeds > 0)
+    variance = ((values - mean) ** 2).sum("seed") / n_seeds.where(n_seeds > 0)
+    statistics = xr.Dataset(
+        {
+            "mean": mean,
+            "sd": variance**0.5,
+            "min": values.min("seed"),
+            "max": values.max("seed"),
+            "n_seeds": n_seeds,
+        }
+    )
+    frame = statistics.to_dataframe().reset_index()
+    for position, label in enumerate(("title", "family"), start=1):
+        frame.insert(position, label, frame["method"].map(table[label].to_series()))
+    return frame

@@ -1,0 +1,1 @@
+"""Codes of observations under a given dictionary; all functions are stacked over seeds."""

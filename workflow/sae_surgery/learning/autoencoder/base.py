@@ -1,0 +1,131 @@
+"""What all autoencoders have in common: parameters, settings, and the two things a type must do."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sae_surgery.learning.streams import initial_encoder_weight
+
+NORM_FLOOR = 1e-8
+"""Column norms below this count as this, so that a dead column stays finite."""
+
+
+class AutoencoderParameters(NamedTuple):
+    """The parameters of one autoencoder per seed: W_e, b_e, W_d, b_d and, for JumpReLU, log θ."""
+
+    encoder_weight: Tensor
+    """W_e (seed, atom, obs)"""
+    encoder_bias: Tensor
+    """b_e (seed, atom)"""
+    decoder: Tensor
+    """W_d (seed, obs, atom), the learned dictionary"""
+    decoder_bias: Tensor
+    """b_d (seed, obs)"""
+    log_threshold: Tensor | None = None
+    """log θ (seed, atom), None for types without thresholds"""
+
+
+class BatchLoss(NamedTuple):
+    """What one batch costs, by seed."""
+
+    reconstruction: Tensor
+    """(seed,), squared error, mean over samples and observed dimensions"""
+    regulariser: Tensor
+    """(seed,), mean over samples, before it is multiplied by the penalty; 0 where there is none"""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How an autoencoder is trained; the defaults are the paper's.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+    """
+
+    epochs: int = 500
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.01
+    renormalise_every: int = 50
+    """The decoder's columns are renormalised after epochs 0, this, twice this, …"""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("epochs", "batch_size", "renormalise_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)}")
+        require_positive("learning_rate", self.learning_rate)
+        require_non_negative("weight_decay", self.weight_decay)
+
+
+class Autoencoder(ABC):
+    """One type of autoencoder: how it encodes, and the gradient of its loss."""
+
+    name: ClassVar[str]
+    learns: ClassVar[tuple[str, ...]]
+    """The parameters that receive a gradient; the optimiser leaves the others alone."""
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        self.settings = settings
+
+    def initial_parameters(
+        self, seeds: Sequence[int], width: int, obs_dim: int
+    ) -> AutoencoderParameters:
+        """Return the parameters before training, on the CPU: W_d is W_eᵀ with unit columns."""
+        encoder_weight = initial_encoder_weight(seeds, width, obs_dim)
+        return AutoencoderParameters(
+            encoder_weight=encoder_weight,
+            encoder_bias=torch.zeros(len(seeds), width),
+            decoder=unit_columns(encoder_weight.mT).contiguous(),
+            decoder_bias=torch.zeros(len(seeds), obs_dim),
+        )
+
+    @abstractmethod
+    def encode(self, parameters: AutoencoderParameters, observations: Tensor) -> Tensor:
+        """Infer codes (seed, sample, atom) of observations (seed, sample, obs)."""
+
+    @abstractmethod
+    def differentiate(
+        self, parameters: AutoencoderParameters, batch: Tensor, gradients: dict[str, Tensor]
+    ) -> BatchLoss:
+        """Evaluate the loss on a batch (seed, sample, obs).
+
+        The loss is the reconstruction error plus penalty times regulariser, for each seed by itself.
+        Its gradient overwrites `gradients`, which has a tensor for each name in `learns`.
+        """
+
+
+def column_norms(matrix: Tensor) -> Tensor:
+    """Return the floored 2-norms (seed, 1, atom) of the columns of a matrix (seed, obs, atom)."""
+    return matrix.square().sum(1, keepdim=True).sqrt().clamp_min(NORM_FLOOR)
+
+
+def unit_columns(matrix: Tensor) -> Tensor:
+    """Return a matrix (seed, obs, atom) with its columns divided by their 2-norms."""
+    return matrix / column_norms(matrix)
+
+
+def require_active(k: int) -> int:
+    """Return the number of active codes `k`; raise ValueError if it is not positive."""
+    if k < 1:
+        raise ValueError(f"k must be a positive integer, got {k}")
+    return k
+
+
+def require_positive(name: str, value: float) -> None:
+    """Raise ValueError unless `value` is a finite number above 0."""
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive number, got {value}")
+
+
+def require_non_negative(name: str, value: float) -> None:
+    """Raise ValueError unless `value` is a finite number and at least 0."""
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be a number of at least 0, got {value}")

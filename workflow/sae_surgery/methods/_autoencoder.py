@@ -1,0 +1,66 @@
+"""What the methods of the SAE family share: the model is the autoencoder's parameters."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from sae_surgery.learning.autoencoder import (
+    Autoencoder,
+    AutoencoderParameters,
+    train_autoencoder,
+)
+from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
+from sae_surgery.problem import Cell
+
+PARAMETERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
+    "encoder_weight": ("encoder_weight", ("atom", "obs"), "encoder W_e"),
+    "encoder_bias": ("encoder_bias", ("atom",), "encoder bias b_e"),
+    "decoder": ("dictionary", ("obs", "atom"), "decoder W_d, the learned dictionary"),
+    "decoder_bias": ("decoder_bias", ("obs",), "decoder bias b_d"),
+    "log_threshold": ("log_threshold", ("atom",), "logarithm of the threshold θ"),
+}
+"""Field of `AutoencoderParameters` → name, dimensions and long name in the model."""
+
+
+class AutoencoderMethod(Method):
+    """An autoencoder of width n, trained on train; a subclass says of which type."""
+
+    family = "sae"
+    learns_from = ("train",)
+    max_latents = 100_000
+
+    @abstractmethod
+    def autoencoder(self, k: int) -> Autoencoder:
+        """Return the autoencoder of this method's type and settings, for `k` active latents."""
+
+    def fit(self, problem: Problem) -> Fitted:
+        """Train all seeds' autoencoders in the same steps."""
+        cell = problem.cell
+        parameters, history = train_autoencoder(
+            self.autoencoder(cell.k),
+            problem.observations["train"],
+            cell.n_latents,
+            problem.seeds,
+            problem.track,
+        )
+        model = Model()
+        for field, (name, dims, long_name) in PARAMETERS.items():
+            if (values := getattr(parameters, field)) is not None:
+                model[name] = Parameter(values, dims, long_name)
+        for field, values in history._asdict().items():
+            model[f"train_{field}"] = Parameter(
+                values, ("epoch",), f"{field} of training, by epoch"
+            )
+        return Fitted(model)
+
+    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+        """Run the encoder."""
+        parameters = AutoencoderParameters(
+            **{
+                field: model.tensor(name)
+                for field, (name, _, _) in PARAMETERS.items()
+                if name in model
+            }
+        )
+        return self.autoencoder(cell.k).encode(parameters, observations)

@@ -1,0 +1,158 @@
+"""What a method is: what it may see, what it makes, and how it says why it cannot.
+
+`fit` gets a `Problem` that holds exactly what the method declares in `learns_from` and `knows`, so
+that a method cannot look at what it should not know.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from sae_surgery.errors import SurgeryError
+from sae_surgery.problem import Cell
+from sae_surgery.progress import Tracker, silent
+
+Family = Literal["oracle", "sparse coding", "sae", "linear", "chance"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array of a fitted model, stacked over seeds."""
+
+    values: Tensor
+    """(seed, *dims)"""
+    dims: tuple[str, ...]
+    """Names of the dimensions after `seed`."""
+    long_name: str
+    nan_means: str | None = None
+    """What NaN stands for; None forbids NaN."""
+
+
+class Model(dict[str, Parameter]):
+    """A fitted model: its parameters by name. `dictionary`, (seed, obs, atom), is read by all."""
+
+    digest: str = ""
+    """Digest of the file that the model was read from, if it was."""
+
+    def tensor(self, name: str) -> Tensor:
+        """Return a parameter's values, (seed, …)."""
+        return self[name].values
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` returns."""
+
+    model: Model
+    codes: Mapping[str, Tensor] = field(default_factory=dict)
+    """Codes by split that fitting has inferred already; `encode` makes the others."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a method may see of one cell, all seeds stacked."""
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    device: torch.device
+    """Where the tensors are, and where the model must be."""
+    observations: Mapping[str, Tensor]
+    """Y (seed, sample, obs) of the splits that the method learns from."""
+    dictionary: Tensor | None = None
+    """A (seed, obs, latent), for methods that know the `dictionary`."""
+    true_codes: Mapping[str, Tensor] = field(default_factory=dict)
+    """Z (seed, sample, latent) of the same splits, for methods that know the `codes`."""
+    parent: Model | None = None
+    """The fitted model of the method named by `parent`."""
+    track: Tracker = silent
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Settings of a method that has none."""
+
+
+class Method(ABC):
+    """A way from observations to codes. Subclass it in a file of its own.
+
+    The workflow and the tables read `title`, `family`, `parent` and `gpu_from` without importing
+    the file, so these must be written as literals in the method's own class.
+    """
+
+    title: ClassVar[str]
+    """Name in figures."""
+    family: ClassVar[Family]
+    learns_from: ClassVar[tuple[str, ...]] = ()
+    """Splits that `fit` sees: of `train`, `val`, `ood`."""
+    knows: ClassVar[tuple[str, ...]] = ()
+    """Privileged knowledge: of `dictionary` (A) and `codes` (Z of the splits learned from)."""
+    signed: ClassVar[bool] = False
+    """Whether codes may be negative."""
+    precision: ClassVar[torch.dtype] = torch.float32
+    parent: ClassVar[str | None] = None
+    """Another method whose model this one starts from."""
+    gpu_from: ClassVar[int | None] = None
+    """Number of latents from which a GPU pays; None: never."""
+    max_latents: ClassVar[int | None] = None
+    """Number of latents up to which the method can be run at all; None: no limit."""
+    Settings: ClassVar[type] = NoSettings
+    """Frozen dataclass of the settings; its defaults are the paper's values."""
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    def why_not(self, cell: Cell) -> str | None:
+        """Return why the method cannot run on a cell, or None if it can."""
+        if self.max_latents is not None and cell.n_latents > self.max_latents:
+            return f"n_latents {cell.n_latents} is above this method's limit of {self.max_latents}"
+        return None
+
+    @abstractmethod
+    def fit(self, problem: Problem) -> Fitted:
+        """Learn from a problem.
+
+        Returns
+        -------
+        The model, and codes of those splits that were inferred along the way.
+        """
+
+    @abstractmethod
+    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+        """Infer codes (seed, sample, atom) of observations (seed, sample, obs) of a cell."""
+
+
+def make_settings(name: str, cls: type, given: Mapping[str, Any]) -> Any:
+    """Make a method's settings from the values that a user gave.
+
+    Raises
+    ------
+    SurgeryError
+        If a setting is unknown, of the wrong type, or out of range.
+    """
+    defaults = {item.name: item.default for item in fields(cls)}
+    for key, value in given.items():
+        if key not in defaults:
+            allowed = ", ".join(defaults) or "none; the method has no settings"
+            raise SurgeryError(f"settings.{name}: unknown setting {key!r}; allowed are {allowed}")
+        if not _same_type(value, defaults[key]):
+            expected = type(defaults[key]).__name__
+            raise SurgeryError(f"settings.{name}.{key}: {value!r} is not of type {expected}")
+    try:
+        return cls(**given)
+    except ValueError as error:
+        raise SurgeryError(f"settings.{name}: {error}") from error
+
+
+def _same_type(value: Any, default: Any) -> bool:
+    """Whether a value may stand where `default` does; an int may stand for a float."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, tuple | list):
+        return isinstance(value, tuple | list)
+    return isinstance(value, type(default))

@@ -1,0 +1,30 @@
+"""The ceiling: sparse coding with the true dictionary."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from sae_surgery.inference.fista import FistaSettings, fista
+from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
+from sae_surgery.problem import Cell
+
+
+class FistaOracle(Method):
+    """Non-negative FISTA with D = A (protocol, section 2)."""
+
+    title = "FISTA (oracle)"
+    family = "oracle"
+    knows = ("dictionary",)
+    gpu_from = 1000
+    Settings: ClassVar[type] = FistaSettings
+
+    def fit(self, problem: Problem) -> Fitted:
+        """Take the true dictionary; there is nothing to learn."""
+        dictionary = Parameter(problem.dictionary, ("obs", "atom"), "true dictionary A")
+        return Fitted(Model(dictionary=dictionary))
+
+    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+        """Run FISTA from zero."""
+        return fista(
+            observations, model.tensor("dictionary"), self.settings.lam, self.settings.n_iter
+        )

@@ -1,0 +1,50 @@
+"""A floor: principal components as codes."""
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
+from sae_surgery.problem import Cell
+
+
+class Pca(Method):
+    """k principal components, fitted on val (protocol, section 2)."""
+
+    title = "PCA"
+    family = "linear"
+    learns_from = ("val",)
+    signed = True
+    precision = torch.float64
+
+    def why_not(self, cell: Cell) -> str | None:
+        """PCA finds no more components than there are samples or observed dimensions."""
+        if cell.k > min(cell.obs_dim, cell.n_val):
+            limit = min(cell.obs_dim, cell.n_val)
+            return f"k {cell.k} components cannot be had from {limit} samples or dimensions"
+        return super().why_not(cell)
+
+    def fit(self, problem: Problem) -> Fitted:
+        """Find each seed's components; the exact solver, so that nothing is drawn."""
+        fits = [
+            PCA(problem.cell.k, svd_solver="full").fit(observations.cpu().numpy())
+            for observations in problem.observations["val"]
+        ]
+        components = torch.from_numpy(np.stack([fit.components_.T for fit in fits]))
+        mean = torch.from_numpy(np.stack([fit.mean_ for fit in fits]))
+        return Fitted(
+            Model(
+                components=Parameter(
+                    components.to(problem.device), ("obs", "component"), "principal components"
+                ),
+                mean=Parameter(
+                    mean.to(problem.device), ("obs",), "mean of the observations learned from"
+                ),
+            )
+        )
+
+    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+        """Project the centred observations on the components."""
+        centred = observations - model.tensor("mean")[:, None]
+        return torch.bmm(centred, model.tensor("components"))

@@ -1,0 +1,20 @@
+"""The sparse autoencoder whose encoder is matching pursuit with its decoder."""
+
+from typing import ClassVar
+
+from sae_surgery.learning.autoencoder import MatchingPursuit, TrainingSettings
+from sae_surgery.methods._autoencoder import AutoencoderMethod
+
+
+class SaeMp(AutoencoderMethod):
+    """k greedy steps with the decoder's unit columns; k is known (protocol, section 2)."""
+
+    title = "SAE (MP)"
+    family = "sae"
+    gpu_from = 1000
+    signed = True
+    Settings: ClassVar[type] = TrainingSettings
+
+    def autoencoder(self, k: int) -> MatchingPursuit:
+        """Return the matching-pursuit autoencoder."""
+        return MatchingPursuit(self.settings, k)

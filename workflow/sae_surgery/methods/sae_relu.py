@@ -1,0 +1,19 @@
+"""The sparse autoencoder with an L1 penalty."""
+
+from typing import ClassVar
+
+from sae_surgery.learning.autoencoder import Relu, ReluSettings
+from sae_surgery.methods._autoencoder import AutoencoderMethod
+
+
+class SaeRelu(AutoencoderMethod):
+    """z = ReLU(W_e(y − b_d) + b_e), penalised by the mean of ‖z‖₁ (protocol, section 2)."""
+
+    title = "SAE (ReLU)"
+    family = "sae"
+    gpu_from = 1000
+    Settings: ClassVar[type] = ReluSettings
+
+    def autoencoder(self, k: int) -> Relu:
+        """Return the ReLU autoencoder; it does not know k."""
+        return Relu(self.settings)

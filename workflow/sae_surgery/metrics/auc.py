@@ -1,0 +1,94 @@
+"""Area under the ROC curve (AUC) of every column of the codes, as a rank statistic."""
+
+import numpy as np
+
+SMALLEST_DEVIATION = 1e-10
+"""A column whose standard deviation is below this is constant."""
+ENTRIES_AT_ONCE = 2**22
+"""Entries of the codes that are sorted at once: bounds the memory to some hundred MB."""
+
+
+def column_auc(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the ROC-AUC of each column of the codes as a score for the label.
+
+    It is the Mann-Whitney U statistic over the number of (positive, negative) pairs; tied pairs
+    count one half (Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
+
+    Parameters
+    ----------
+    codes
+        Codes (sample, atom), finite.
+    labels
+        Binary labels (sample,).
+
+    Returns
+    -------
+    np.ndarray
+        AUC (atom,); 0.5 for a constant column, and for every column if all labels are the same.
+
+    Raises
+    ------
+    ValueError
+        If codes and labels differ in length.
+    """
+    n_samples, n_atoms = codes.shape
+    if len(labels) != n_samples:
+        raise ValueError(f"one label a sample is needed, got {len(labels)} for {n_samples} samples")
+    labels = np.asarray(labels, dtype=bool)
+    if labels.all() or not labels.any():
+        return np.full(n_atoms, 0.5)
+    width = max(1, ENTRIES_AT_ONCE // n_samples)
+    starts = range(0, n_atoms, width)
+    return np.concatenate([_chunk_auc(codes[:, start : start + width], labels) for start in starts])
+
+
+def best_column_auc(
+    codes_id: np.ndarray, labels_id: np.ndarray, codes_ood: np.ndarray, labels_ood: np.ndarray
+) -> tuple[float, float]:
+    """Return the AUC, ID and OOD, of the column that tells the label best on ID.
+
+    Either sign of a column counts, on ID and again on OOD: max(AUC, 1 - AUC). The first of equally
+    good columns is taken.
+
+    Parameters
+    ----------
+    codes_id, codes_ood
+        Codes (sample, atom).
+    labels_id, labels_ood
+        Binary labels (sample,).
+    """
+    auc_id = _either_sign(column_auc(codes_id, labels_id))
+    best = int(np.argmax(auc_id))
+    auc_ood = _either_sign(column_auc(codes_ood[:, [best]], labels_ood))
+    return float(auc_id[best]), float(auc_ood[0])
+
+
+def _either_sign(auc: np.ndarray) -> np.ndarray:
+    return np.maximum(auc, 1 - auc)
+
+
+def _chunk_auc(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    n_positive = labels.sum()
+    smallest_sum = n_positive * (n_positive + 1) / 2
+    n_pairs = n_positive * (len(labels) - n_positive)
+    auc = (_positive_rank_sums(codes, labels) - smallest_sum) / n_pairs
+    return np.where(codes.std(axis=0) < SMALLEST_DEVIATION, 0.5, auc)
+
+
+def _positive_rank_sums(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Sum, for each column, the ranks (from 1, ties sharing their mean) of the positive samples."""
+    columns = np.ascontiguousarray(codes.T)
+    n_atoms, n_samples = columns.shape
+    # Merge sort: codes are mostly zero, and it is three times faster than quicksort on long ties.
+    order = np.argsort(columns, axis=1, kind="stable")
+    values = np.take_along_axis(columns, order, axis=1)
+
+    opens_tie = np.ones((n_atoms, n_samples), dtype=bool)
+    opens_tie[:, 1:] = values[:, 1:] != values[:, :-1]
+    first = np.flatnonzero(opens_tie)
+    size = np.diff(first, append=n_atoms * n_samples)
+    positives = np.add.reduceat(labels[order].ravel(), first, dtype=np.int64)
+
+    column = first // n_samples
+    rank = first - column * n_samples + (size + 1) / 2
+    return np.bincount(column, weights=positives * rank, minlength=n_atoms)

@@ -1,0 +1,55 @@
+"""Fitted models as files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sae_surgery import store
+from sae_surgery.data import CellData
+from sae_surgery.methods.base import Model, Parameter
+from sae_surgery.store import Origin, Variable
+
+
+def write_model(path: Path, model: Model, data: CellData, method: str, origin: Origin) -> None:
+    """Write a model file; an empty model for a method that was skipped.
+
+    Raises
+    ------
+    StoreError
+        If a parameter holds values that are not finite: training has diverged.
+    """
+    store.write(path, "model", _variables(model, data), origin, cell=data.cell.name, method=method)
+
+
+def read_model(path: Path, data: CellData, device: torch.device) -> Model:
+    """Read a model file to `device`; empty if its method was skipped.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, or its model was not fitted on `data`.
+    """
+    file = store.read(path, "model", {"data": data.digest})
+    model = Model(
+        {
+            name: Parameter(
+                torch.from_numpy(variable.values).to(device),
+                tuple(str(dim) for dim in variable.dims[1:]),
+                variable.attrs["long_name"],
+                variable.attrs.get("nan_means"),
+            )
+            for name, variable in file.data_vars.items()
+        }
+    )
+    model.digest = file.attrs["digest"]
+    return model
+
+
+def _variables(model: Model, data: CellData) -> Iterator[tuple[str, Variable]]:
+    yield "seed", Variable(("seed",), np.array(data.seeds, np.int64), "seed of the random stream")
+    for name, parameter in model.items():
+        values = parameter.values.cpu().numpy()
+        dims = ("seed", *parameter.dims)
+        yield name, Variable(dims, values, parameter.long_name, nan_means=parameter.nan_means)

@@ -1,0 +1,1 @@
+"""The workflow's steps, one file each: what `sae-surgery <step>` does."""

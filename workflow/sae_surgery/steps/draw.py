@@ -1,0 +1,34 @@
+"""Draw a figure from its tables, with the numbers behind it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sae_surgery import figures, store
+from sae_surgery.errors import SurgeryError
+from sae_surgery.figures import style
+
+
+def draw(name: str, table_paths: Sequence[Path], output_dir: Path) -> None:
+    """Write `<stem>.pdf` and `.png` of each drawing, and `<name>.csv` of the numbers.
+
+    Raises
+    ------
+    SurgeryError
+        If the figure is unknown, or a table is missing or not as it must be.
+    """
+    figure = figures.load(name)
+    tables = {}
+    for path in table_paths:
+        table = store.read(path, "table").set_coords(["title", "family"])
+        tables[table.attrs["experiment"]] = table
+    lacking = set(figure.INPUTS) - set(tables)
+    if lacking:
+        raise SurgeryError(f"--tables: figure {name} also needs the table of {lacking.pop()!r}")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for stem, drawing in figure.draw(tables).items():
+        style.save(drawing, [output_dir / f"{stem}.pdf", output_dir / f"{stem}.png"])
+    target = output_dir / f"{name}.csv"
+    temporary = target.with_name(f".{target.name}")
+    figure.numbers(tables).to_csv(temporary, index=False)
+    os.replace(temporary, target)

@@ -1,0 +1,121 @@
+"""Fit one method on one cell, all seeds, and infer the codes that are scored."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sae_surgery import devices, methods
+from sae_surgery.codes import write_codes
+from sae_surgery.data import SCORED, CellData
+from sae_surgery.errors import SurgeryError
+from sae_surgery.methods.base import Fitted, Method, Model, Problem
+from sae_surgery.models import read_model, write_model
+from sae_surgery.progress import track
+from sae_surgery.provenance import source_digest
+from sae_surgery.store import Origin
+
+
+def fit(
+    name: str,
+    data_path: Path,
+    parent_path: Path | None,
+    settings: Mapping[str, Any],
+    device_name: str,
+    threads: int,
+    model_path: Path,
+    codes_path: Path,
+) -> None:
+    """Fit the method called `name` and write its model and its codes of val and ood.
+
+    A method that cannot run on the cell gives valid files whose status says why.
+
+    Raises
+    ------
+    SurgeryError
+        If the method, a setting, the device or an input file is not as it must be.
+    """
+    method = methods.load(name, settings)
+    device = devices.choose(device_name)
+    torch.set_num_threads(threads)
+    data = CellData(data_path)
+    parent = _read_parent(method, parent_path, data, device)
+    reason = method.why_not(data.cell) or _orphaned(method, parent)
+    origin = Origin(
+        title=f"{method.title} on {data.cell.name}",
+        settings=asdict(method.settings),
+        code=source_digest(__name__, f"{methods.__name__}.{name}"),
+        inputs={"data": data.digest} | ({} if parent is None else {"parent": parent.digest}),
+        device=devices.describe(device),
+        threads=threads,
+        status=f"skipped: {reason}" if reason else "ok",
+    )
+    print(f"{name} on {data.cell.name}, {origin.device}: {origin.status}", file=sys.stderr)
+    fitted = Fitted(Model()) if reason else method.fit(_problem(method, data, parent, device))
+    codes = {} if reason else _scored_codes(method, fitted, data, device)
+    write_model(model_path, fitted.model, data, name, origin)
+    write_codes(codes_path, codes, data, name, origin)
+
+
+def _read_parent(
+    method: Method, path: Path | None, data: CellData, device: torch.device
+) -> Model | None:
+    if (path is None) != (method.parent is None):
+        needed = f"a model of {method.parent}" if method.parent else "no other model"
+        raise SurgeryError(f"--parent: {method.title} starts from {needed}")
+    return None if path is None else read_model(path, data, device)
+
+
+def _orphaned(method: Method, parent: Model | None) -> str | None:
+    """Say that the method whose model is needed was itself skipped, if so."""
+    if parent is None or "dictionary" in parent:
+        return None
+    return f"{method.parent}, whose model it starts from, cannot run on this cell"
+
+
+def _problem(method: Method, data: CellData, parent: Model | None, device: torch.device) -> Problem:
+    """Return what the method declares that it may see, and nothing else."""
+
+    def true_codes(split: str) -> Tensor:
+        dense = [data.true_codes(split, index) for index in range(len(data.seeds))]
+        return _tensor(np.stack(dense), method, device)
+
+    return Problem(
+        cell=data.cell,
+        seeds=data.seeds,
+        device=device,
+        observations={
+            split: _tensor(data.observations(split), method, device) for split in method.learns_from
+        },
+        dictionary=(
+            _tensor(data.dictionary(), method, device) if "dictionary" in method.knows else None
+        ),
+        true_codes=(
+            {split: true_codes(split) for split in method.learns_from}
+            if "codes" in method.knows
+            else {}
+        ),
+        parent=parent,
+        track=track,
+    )
+
+
+def _scored_codes(
+    method: Method, fitted: Fitted, data: CellData, device: torch.device
+) -> dict[str, np.ndarray]:
+    """Return the codes of the scored splits: those that fitting has made, else encoded now."""
+    codes = dict(fitted.codes)
+    for split in SCORED:
+        if split not in codes:
+            observations = _tensor(data.observations(split), method, device)
+            codes[split] = method.encode(fitted.model, observations, data.cell)
+    return {split: values.cpu().numpy() for split, values in codes.items()}
+
+
+def _tensor(values: np.ndarray, method: Method, device: torch.device) -> Tensor:
+    return torch.from_numpy(values).to(device, method.precision)

@@ -1,0 +1,39 @@
+"""Collect the metrics of an experiment's cells into its table."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sae_surgery import store
+from sae_surgery.errors import SurgeryError
+from sae_surgery.provenance import source_digest
+from sae_surgery.store import Origin
+from sae_surgery.tables import tabulate as lay_out
+
+
+def tabulate(sweep: Mapping[str, Any], metrics_paths: Sequence[Path], output: Path) -> None:
+    """Write the table of an experiment.
+
+    Parameters
+    ----------
+    sweep
+        `experiment`, `run`, `protocol`, and what `sae_surgery.tables.tabulate` needs.
+
+    Raises
+    ------
+    SurgeryError
+        If a metrics file is not as it must be, of another protocol, or incomplete.
+    """
+    metrics = [store.read(path, "metrics") for path in metrics_paths]
+    for path, file in zip(metrics_paths, metrics, strict=True):
+        if file.attrs["protocol"] != sweep["protocol"]:
+            found, wanted = file.attrs["protocol"], sweep["protocol"]
+            raise SurgeryError(f"{path}: protocol {found!r}, but the table is of {wanted!r}")
+    origin = Origin(
+        title=f"Experiment {sweep['experiment']}, run {sweep['run']}, protocol {sweep['protocol']}",
+        settings=sweep,
+        code=source_digest(__name__),
+        inputs={file.attrs["cell"]: file.attrs["digest"] for file in metrics},
+    )
+    names = {key: sweep[key] for key in ("experiment", "run", "protocol")}
+    store.write(output, "table", lay_out(sweep, metrics), origin, **names)

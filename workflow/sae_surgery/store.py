@@ -1,0 +1,254 @@
+"""The file contract: results are NetCDF-4 files that explain themselves; only this opens one.
+
+A file is written under a temporary name, reopened and checked, and only then renamed: it exists
+whole or not at all. It carries the digests of its own content, of the code that made it and of the
+files it was made from; the reader recomputes the first and compares the last. Time stamps, wall
+seconds and peak memory stay out, so that the same inputs give the same bytes (Snakemake's benchmark
+files hold them).
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from sae_surgery.errors import SurgeryError
+
+CONVENTIONS = "CF-1.11"
+LIBRARIES = ("netcdf4", "numpy", "scikit-learn", "scipy", "torch", "xarray")
+
+REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
+    "data": {
+        "dictionary": ("seed", "obs", "latent"),
+        "support": ("seed", "sample", "active"),
+        "magnitude": ("seed", "sample", "active"),
+        "split": ("sample",),
+    },
+    "model": {},
+    "codes": {
+        "n_active": ("seed", "sample"),
+        "atom": ("entry",),
+        "value": ("entry",),
+        "split": ("sample",),
+    },
+    "metrics": {"status": ("method",)},
+    "table": {"title": ("method",), "family": ("method",)},
+}
+"""Variables, with their dimensions, that a file of each kind must hold (unless it was skipped)."""
+
+
+class StoreError(SurgeryError):
+    """A result file that is missing, damaged, foreign or stale; the text names the file."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array of a result file with all that it needs to explain itself."""
+
+    dims: tuple[str, ...]
+    """Names of the dimensions, outermost first."""
+    values: "np.ndarray | Slices"
+    """The numbers or strings."""
+    long_name: str
+    units: str | None = "1"
+    """Units; "1" for dimensionless, None for text."""
+    nan_means: str | None = None
+    """What NaN stands for; None forbids NaN."""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """An array that is too large to hold: its slices along the first dimension, made one by one."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    slices: Iterable[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file was made from; becomes global attributes."""
+
+    title: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Configuration of the step."""
+    code: str = ""
+    """Digest of the step's source (`sae_surgery.provenance`)."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Content digests of the input files, by role."""
+    device: str = "cpu"
+    threads: int = 1
+    status: str = "ok"
+    """`ok`, or `skipped: <reason>` for a method that cannot run on a cell."""
+
+
+def write(
+    path: Path,
+    kind: str,
+    variables: Iterable[tuple[str, Variable]],
+    origin: Origin,
+    **attributes: Any,
+) -> None:
+    """Write a result file of a `kind` (a key of `REQUIRED`), atomically and checked.
+
+    Parameters
+    ----------
+    variables
+        Pairs of name and variable, consumed in order: a generator may make them one at a time.
+
+    Raises
+    ------
+    StoreError
+        If the content breaks the contract; nothing is left behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path) as temporary:
+        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
+            file.setncatts(_attributes(kind, origin, attributes))
+            for name, variable in variables:
+                _write_variable(file, name, variable)
+        with netCDF4.Dataset(temporary, "a") as file:
+            _check(file, path, kind)
+            file.setncattr("digest", _content_digest(file))
+        os.replace(temporary, path)
+
+
+def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.Dataset:
+    """Open a result file after checking that it is whole, of the `kind` wanted, and not stale.
+
+    Parameters
+    ----------
+    inputs
+        Content digests, by role, that the file must have been made from; roles left out are free.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, damaged, of another kind, or made from other inputs.
+    """
+    if not path.is_file():
+        raise StoreError(f"{path}: there is no such file")
+    try:
+        with netCDF4.Dataset(path) as file:
+            _check(file, path, kind)
+            recorded, found = getattr(file, "digest", None), _content_digest(file)
+            made_from = json.loads(file.inputs)
+    except (OSError, RuntimeError, AttributeError, json.JSONDecodeError) as error:
+        raise StoreError(
+            f"{path}: not a readable result file, truncated perhaps ({error})"
+        ) from error
+    if recorded != found:
+        raise StoreError(f"{path}: damaged; its content does not match the digest that it carries")
+    for role, digest in (inputs or {}).items():
+        if made_from.get(role) != digest:
+            raise StoreError(f"{path}: stale or foreign; it was made from another {role} file")
+    return xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=True)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, so that the final rename stays on one file system."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _attributes(kind: str, origin: Origin, attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Conventions": CONVENTIONS,
+        "title": origin.title,
+        "kind": kind,
+        "status": origin.status,
+        "settings": json.dumps(origin.settings, sort_keys=True),
+        "code": origin.code,
+        "inputs": json.dumps(origin.inputs, sort_keys=True),
+        "versions": json.dumps({name: version(name) for name in LIBRARIES}),
+        "device": origin.device,
+        "threads": origin.threads,
+        **attributes,
+    }
+
+
+def _write_variable(file: netCDF4.Dataset, name: str, variable: Variable) -> None:
+    values = variable.values if isinstance(variable.values, Slices) else np.asarray(variable.values)
+    for dim, length in zip(variable.dims, values.shape, strict=True):
+        if dim not in file.dimensions:
+            file.createDimension(dim, length)
+    text = values.dtype.kind in "UO"
+    target = file.createVariable(name, str if text else values.dtype, variable.dims)
+    target.long_name = variable.long_name
+    if variable.units is not None and not text:
+        target.units = variable.units
+    if variable.nan_means is not None:
+        target.nan_means = variable.nan_means
+    if isinstance(values, Slices):
+        for index, block in enumerate(values.slices):
+            target[index] = block
+    else:
+        target[...] = values.astype(object) if text else values
+
+
+def _check(file: netCDF4.Dataset, path: Path, kind: str) -> None:
+    """Hold an open file against the contract."""
+    found = getattr(file, "kind", None)
+    if found != kind:
+        raise StoreError(f"{path}: holds {found or 'nothing of ours'}, but a {kind} file is needed")
+    if file.status != "ok" and not file.status.startswith("skipped: "):
+        raise StoreError(f"{path}: status {file.status!r} is neither 'ok' nor 'skipped: …'")
+    for name, dims in REQUIRED[kind].items():
+        if file.status == "ok" and name not in file.variables:
+            raise StoreError(f"{path}: lacks the variable {name!r}")
+        if name in file.variables and file[name].dimensions != dims:
+            raise StoreError(f"{path}: {name!r} has dimensions {file[name].dimensions}, not {dims}")
+    for name, variable in file.variables.items():
+        if not hasattr(variable, "long_name"):
+            raise StoreError(f"{path}: {name!r} lacks its long_name")
+        if variable.dtype is not str and variable.dtype.kind == "f":
+            _check_finite(variable, path)
+
+
+def _check_finite(variable: netCDF4.Variable, path: Path) -> None:
+    for block in _blocks(variable):
+        bad = np.isinf(block) if hasattr(variable, "nan_means") else ~np.isfinite(block)
+        if bad.any():
+            raise StoreError(
+                f"{path}: {variable.name!r} holds {bad.sum()} values that are not finite"
+            )
+
+
+def _blocks(variable: netCDF4.Variable) -> Iterator[np.ndarray]:
+    """Yield a variable in slices of its first dimension, to bound memory."""
+    variable.set_auto_mask(False)
+    if variable.ndim < 2:
+        yield np.asarray(variable[...])
+    else:
+        for index in range(variable.shape[0]):
+            yield np.asarray(variable[index])
+
+
+def _content_digest(file: netCDF4.Dataset) -> str:
+    """Return the SHA-256 of all variables and attributes but the digest itself."""
+    digest = hashlib.sha256()
+    for name in sorted(set(file.ncattrs()) - {"digest"}):
+        digest.update(f"{name}={file.getncattr(name)}\n".encode())
+    for name in sorted(file.variables):
+        variable = file[name]
+        digest.update(f"{name} {variable.dimensions} {variable.shape} {variable.dtype}\n".encode())
+        for attribute in sorted(variable.ncattrs()):
+            digest.update(f"{attribute}={variable.getncattr(attribute)}\n".encode())
+        for block in _blocks(variable):
+            text = block.dtype.kind in "UO"
+            digest.update("\0".join(block.ravel()).encode() if text else block.tobytes())
+    return digest.hexdigest()
