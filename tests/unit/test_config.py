@@ -97,8 +97,8 @@ BAD = {
         ["settings.fista_oracle.lam", "'much'", "float"],
     ),
     "setting out of range": (
-        {"settings": {"fista_oracle": {"n_iter": 0}}},
-        ["settings.fista_oracle", "n_iter", "0"],
+        {"settings": {"fista_oracle": {"n_iter": -1}}},
+        ["settings.fista_oracle", "n_iter", "-1"],
     ),
 }
 
@@ -259,7 +259,7 @@ def test_gpus_are_asked_for_only_where_they_pay():
 
 
 def test_costs_grow_with_the_cell_and_small_cells_leave_a_core_free():
-    run = config.load(read("paper.yaml"))
+    run = config.load(read("paper.yaml") | {"device": "cpu"})
     small, large = run.cells["n100_k10_m47_s5000"], run.cells["n1000_k10_m93_s5000"]
     for cost in (costs.simulate, costs.evaluate, lambda c, r: costs.fit(c, "dl_fista", r)):
         assert cost(small, run).threads == 1

@@ -23,7 +23,8 @@ def splits() -> tuple[np.ndarray, ...]:
     parts = []
     for n_samples in (60, 50):
         true = rng.uniform(size=(n_samples, 6)) * (rng.uniform(size=(n_samples, 6)) < 0.6)
-        codes = true[:, ORDER] + 0.1 * rng.normal(size=true.shape)
+        codes = true[:, ORDER] + 0.3 * rng.normal(size=true.shape)
+        codes *= rng.uniform(size=true.shape) < 0.7
         parts += [true, codes, true[:, 0] > 0.5]
     return tuple(parts)
 

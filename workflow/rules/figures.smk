@@ -1,5 +1,6 @@
 """Figures, drawn from tables alone: redrawing one takes seconds."""
 
+
 localrules:
     figures,
     draw,
@@ -35,6 +36,6 @@ for figure in FIGURES:
     rule:
         name:
             f"fig_{figure}"
-        localrule: True
         input:
             expand(rules.draw.output, figure=figure),
+        localrule: True

@@ -1,12 +1,8 @@
 """Metrics: the codes of all methods on a cell, scored by code that knows nothing of the methods."""
 
+
 localrules:
     metrics,
-
-
-rule metrics:
-    input:
-        expand(f"{SCORED}/metrics/{{cell}}.nc", cell=CELLS),
 
 
 def of_all_methods(kind):
@@ -31,12 +27,18 @@ rule evaluate:
         f"{LOGS}/{RUN.protocol}/evaluate/{{cell}}.log",
     benchmark:
         f"{BENCHMARKS}/{RUN.protocol}/evaluate/{{cell}}.tsv"
-    params:
-        code=step_digest("evaluate"),
     threads: lambda w: evaluate_cost(w).threads
     resources:
         mem_mb=lambda w, attempt: attempt * evaluate_cost(w).mem_mb,
         runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
+    params:
+        protocol=RUN.protocol,
+        code=step_digest("evaluate"),
     shell:
         "python -m sae_surgery evaluate --data {input.data} --codes {input.codes}"
-        " --models {input.models} --protocol {RUN.protocol} --output {output.metrics} 2> {log}"
+        " --models {input.models} --protocol {params.protocol} --output {output.metrics} 2> {log}"
+
+
+rule metrics:
+    input:
+        expand(rules.evaluate.output, cell=CELLS),

@@ -1,17 +1,8 @@
 """Models, and the codes that they infer: one job fits one method on one cell, all seeds at once."""
 
+
 localrules:
     models,
-
-
-rule models:
-    input:
-        [
-            f"{RESULTS}/{kind}/{cell}/{method}.nc"
-            for kind in ("models", "codes")
-            for cell in CELLS
-            for method in RUN.methods_on(cell)
-        ],
 
 
 def parent_model(wildcards):
@@ -35,10 +26,6 @@ rule fit:
         f"{LOGS}/fit/{{cell}}/{{method}}.log",
     benchmark:
         f"{BENCHMARKS}/fit/{{cell}}/{{method}}.tsv"
-    params:
-        settings=lambda w: as_parameter(RUN.settings.get(w.method, {})),
-        parent=lambda w, input: [f"--parent {path}" for path in input.parent],
-        code=lambda w: step_digest("fit", f"sae_surgery.methods.{w.method}"),
     threads: lambda w: fit_cost(w).threads
     resources:
         mem_mb=lambda w, attempt: attempt * fit_cost(w).mem_mb,
@@ -46,7 +33,16 @@ rule fit:
         gpu=lambda w: fit_cost(w).gpu,
         # Not a parameter: a model is not fitted again because the next machine has no GPU.
         device=lambda w: fit_cost(w).device,
+    params:
+        settings=lambda w: as_parameter(RUN.settings.get(w.method, {})),
+        parent=lambda w, input: [f"--parent {path}" for path in input.parent],
+        code=lambda w: step_digest("fit", f"sae_surgery.methods.{w.method}"),
     shell:
         "python -m sae_surgery fit --method {wildcards.method} --data {input.data} {params.parent}"
         " --settings {params.settings:q} --device {resources.device} --threads {threads}"
         " --model {output.model} --codes {output.codes} 2> {log}"
+
+
+rule models:
+    input:
+        [expand(rules.fit.output, cell=cell, method=RUN.methods_on(cell)) for cell in CELLS],

@@ -1,13 +1,9 @@
 """Tables: the metrics of an experiment's cells in one file over method, sweep and seed."""
 
+
 localrules:
     tables,
     tabulate,
-
-
-rule tables:
-    input:
-        expand(f"{SCORED}/tables/{{experiment}}.nc", experiment=RUN.experiments),
 
 
 rule tabulate:
@@ -25,3 +21,8 @@ rule tabulate:
     shell:
         "python -m sae_surgery tabulate --sweep {params.sweep:q} --metrics {input.metrics}"
         " --output {output.table} 2> {log}"
+
+
+rule tables:
+    input:
+        expand(rules.tabulate.output, experiment=RUN.experiments),

@@ -60,8 +60,7 @@ def fit(cell: Cell, method: str, run: Run) -> Cost:
     threads = _threads(cell)
     dictionaries = 8 * FLOAT32 * cell.obs_dim * cell.n_latents
     codes = 6 * FLOAT32 * cell.n_samples * cell.n_latents
-    # Methods with a limit have it because they hold matrices of all pairs of atoms.
-    pairs = 0 if limit is None else 4 * FLOAT32 * cell.n_latents**2
+    pairs = (methods.trait(method, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
     flops = len(run.seeds) * 1000 * 100 * 4 * cell.n_val * cell.obs_dim * cell.n_latents
     rate = CPU_FLOPS_A_THREAD * threads if device == "cpu" else GPU_FLOPS
     return Cost(

@@ -35,8 +35,9 @@ class CellData:
 
     def observations(self, split: str) -> np.ndarray:
         """Return Y = Z Aᵀ of a split, (seed, sample, obs), float64."""
-        parts = zip(self.dictionary(), *self._sparse(split), strict=True)
-        return np.stack([observe(dictionary, *codes) for dictionary, *codes in parts])
+        parts = zip(self._file["dictionary"], *self._sparse(split), strict=True)
+        # One seed's dictionary at a time: those of the largest cells fill gigabytes.
+        return np.stack([observe(dictionary.values, *codes) for dictionary, *codes in parts])
 
     def true_codes(self, split: str, seed_index: int) -> np.ndarray:
         """Return Z of a split for one seed, (sample, latent), float64."""

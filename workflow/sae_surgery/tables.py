@@ -14,7 +14,7 @@ from sae_surgery.store import Variable
 LONG_NAMES = {
     "n_latents": "number of latents n",
     "k": "number of active latents k",
-    "n_samples": "number of in-distribution samples, train and val together",
+    "n_samples": "number of in-distribution samples",
     "obs_dim_factor": "constant c of the observation dimension m = c k ln(n / k)",
 }
 MISSING = "method skipped, metric not defined for it, or no such cell in the sweep"

@@ -1,60 +1,66 @@
-"""The paper's figures, one file each; a figure is registered by being a file of this package.
+"""The paper's figures, one file each; a file of this package that sets `INPUTS` is a figure.
 
 A figure module offers
 
-- ``INPUTS``: the names of the experiment tables it reads;
+- ``INPUTS``: the names of the experiment tables it reads, as a literal tuple;
 - ``QUESTION``: its caption, opening with the question it answers;
-- ``draw(tables)``: figures by output stem, such as ``{"latents": ..., "latents_all": ...}``;
+- ``draw(tables)``: figures by output stem, ``{"latents": ..., "latents_all": ...}``;
 - ``numbers(tables)``: what is drawn, as a tidy frame.
 
-Listing the figures imports none of them, so that a workflow can do it without matplotlib.
+Finding the figures and their inputs imports none of them: the Snakefile does so at every start.
 """
 
 import ast
-import importlib
-import pkgutil
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-_SHARED = frozenset({"style", "summary", "sweep"})
+from sae_surgery.errors import SurgeryError
+
+FOLDER = Path(__file__).parent
 
 
+@cache
 def available() -> tuple[str, ...]:
-    """Names of all figures, sorted."""
-    names = {module.name for module in pkgutil.iter_modules(__path__)}
-    return tuple(sorted(names - _SHARED))
+    """Return the names of all figures, sorted."""
+    names = (path.stem for path in FOLDER.glob("*.py"))
+    return tuple(sorted(name for name in names if _declared_inputs(name)))
 
 
 def inputs(name: str) -> tuple[str, ...]:
-    """Names of the tables that a figure reads: its literal ``INPUTS``.
+    """Return the names of the experiment tables that a figure reads, without importing it.
 
     Raises
     ------
-    ValueError
-        If there is no such figure, or it does not say what it reads.
-    """
-    _require(name)
-    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text())
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(each) for each in node.targets] == [
-            "INPUTS"
-        ]:
-            return ast.literal_eval(node.value)
-    raise ValueError(f"figures/{name}.py has no INPUTS")
-
-
-def load(name: str) -> ModuleType:
-    """Import the figure called `name`.
-
-    Raises
-    ------
-    ValueError
+    SurgeryError
         If there is no such figure.
     """
     _require(name)
-    return importlib.import_module(f"{__name__}.{name}")
+    return _declared_inputs(name)
+
+
+def load(name: str) -> ModuleType:
+    """Import a figure.
+
+    Raises
+    ------
+    SurgeryError
+        If there is no such figure.
+    """
+    _require(name)
+    return import_module(f"{__name__}.{name}")
 
 
 def _require(name: str) -> None:
     if name not in available():
-        raise ValueError(f"unknown figure {name!r}; available: {', '.join(available())}")
+        raise SurgeryError(f"figure {name!r} is unknown; there are {', '.join(available())}")
+
+
+@cache
+def _declared_inputs(name: str) -> tuple[str, ...]:
+    """Return the literal that the module assigns to `INPUTS`; empty if it assigns none."""
+    for node in ast.parse((FOLDER / f"{name}.py").read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "INPUTS":
+            return ast.literal_eval(node.value)
+    return ()

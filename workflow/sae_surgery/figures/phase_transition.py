@@ -9,16 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from . import style
-from .summary import METRICS, pick, require, summarise
-from .sweep import panels, plot_methods, set_metric_axis
+from sae_surgery.figures import style
+from sae_surgery.figures.panels import panels, plot_methods, set_metric_axis
+from sae_surgery.figures.summary import METRICS, pick, require, summarise
 
 INPUTS = ("phase_transition",)
 QUESTION = (
-    "How many observations m do n latents need, k of them active, before each method recovers them? "
-    "Mean over seeds, with bars of one standard deviation either side; the grey band is the mean and "
-    "standard deviation of a random dictionary, the level of chance. In the heat maps each block is one (n, k), in "
-    "which m grows to the right; a hatched cell is one the method could not run on."
+    "How many observations m do n latents need, k of them active, before each method recovers "
+    "them? Mean over seeds, with bars of one standard deviation either side; the grey band is the "
+    "mean and standard deviation of a random dictionary, the level of chance. In the heat maps "
+    "each block is one (n, k), in which m grows to the right; a hatched cell is one the method "
+    "could not run on."
 )
 
 _SWEEP = ("n_latents", "k", "obs_dim_factor")
@@ -37,16 +38,19 @@ def draw(tables: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
 def numbers(tables: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Give what is drawn, one row a method, cell and metric, with ``obs_dim`` m of each cell.
 
-    The table must hold ``obs_dim`` over (n_latents, k, obs_dim_factor). A cell without it, or where
-    no method has a value, is not part of the grid.
+    The table must hold ``obs_dim`` over (n_latents, k, obs_dim_factor), 0 where there is no cell.
+    A cell where no method has a value is left out too, and one that several factors name (where m
+    is capped at n) is given once.
     """
     table = pick(tables, "phase_transition")
-    require(table, ("obs_dim",), _SWEEP)
+    require(table, "obs_dim")
     rows = summarise(table, _SWEEP)
     obs_dim = table["obs_dim"].reset_coords(drop=True).to_series()
     rows = rows.join(obs_dim, on=list(obs_dim.index.names))
     measured = rows.groupby(list(_SWEEP))["n_seeds"].transform("sum") > 0
-    return rows[measured & rows["obs_dim"].notna()].reset_index(drop=True)
+    rows = rows[measured & (rows["obs_dim"] > 0)]
+    cell = ["n_latents", "k", "obs_dim"]
+    return rows.drop_duplicates(["method", *cell, "metric"], ignore_index=True)
 
 
 def _draw_lines(rows: pd.DataFrame) -> Figure:

@@ -13,12 +13,15 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from sae_surgery.errors import SurgeryError
+
 TEXT_WIDTH = 6.75  # inches, both columns of the page
+FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
 LEGEND_SIZE = 7  # points
 BAND_COLOUR = "0.82"
 
 RC_PARAMS = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.family": FONT,
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -120,12 +123,12 @@ def line_styles(families: Mapping[str, str]) -> dict[str, dict]:
 
     Raises
     ------
-    ValueError
+    SurgeryError
         If a family is unknown.
     """
     for method, family in families.items():
         if family not in FAMILIES:
-            raise ValueError(
+            raise SurgeryError(
                 f"method {method!r} has family {family!r}; allowed: {', '.join(FAMILIES)}"
             )
     styles = {}
@@ -138,7 +141,8 @@ def line_styles(families: Mapping[str, str]) -> dict[str, dict]:
 
 
 def _line_style(family: Family, place: int) -> dict:
-    colour = family.shades[place % len(family.shades)]
+    # Each further round of markers starts at another shade, so that no two members look alike.
+    colour = family.shades[(place + place // len(family.markers)) % len(family.shades)]
     return {
         "color": colour,
         "linestyle": family.linestyle,

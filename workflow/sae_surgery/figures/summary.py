@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 import xarray as xr
 
+from sae_surgery.errors import SurgeryError
+
 METRICS = {
     "mcc_id": "MCC, in distribution",
     "mcc_ood": "MCC, out of distribution",
@@ -15,20 +17,11 @@ METRICS = {
 }
 
 
-def require(table: xr.Dataset, variables: tuple[str, ...], dimensions: tuple[str, ...]) -> None:
-    """Refuse a table that lacks something a figure needs.
-
-    Raises
-    ------
-    ValueError
-        Naming every missing variable or dimension.
-    """
+def require(table: xr.Dataset, *variables: str) -> None:
+    """Raise a SurgeryError that names every one of `variables` that `table` lacks."""
     missing = [name for name in variables if name not in table.variables]
     if missing:
-        raise ValueError(f"the table has no variable {', '.join(missing)}")
-    missing = [name for name in dimensions if name not in table.dims]
-    if missing:
-        raise ValueError(f"the table has no dimension {', '.join(missing)}")
+        raise SurgeryError(f"the table has no variable {', '.join(missing)}")
 
 
 def pick(tables: Mapping[str, xr.Dataset], name: str) -> xr.Dataset:
@@ -36,11 +29,11 @@ def pick(tables: Mapping[str, xr.Dataset], name: str) -> xr.Dataset:
 
     Raises
     ------
-    ValueError
+    SurgeryError
         If it is not among `tables`.
     """
     if name not in tables:
-        raise ValueError(f"needs the table {name!r}, got: {', '.join(tables) or 'none'}")
+        raise SurgeryError(f"needs the table {name!r}, got: {', '.join(tables) or 'none'}")
     return tables[name]
 
 
@@ -64,10 +57,14 @@ def summarise(table: xr.Dataset, sweep: tuple[str, ...]) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError
-        If the table lacks a variable or a dimension.
+    SurgeryError
+        If the table lacks a variable, or a metric has other dimensions.
     """
-    require(table, (*METRICS, "method", "title", "family", *sweep), ("method", *sweep, "seed"))
+    require(table, *METRICS, "method", "title", "family", *sweep)
+    dims = ("method", *sweep, "seed")
+    for name in METRICS:
+        if set(table[name].dims) != set(dims):
+            raise SurgeryError(f"{name} must be over {dims}, is over {table[name].dims}")
     values = table[list(METRICS)].to_dataarray("metric").astype("float64").reset_coords(drop=True)
     values = values.transpose("method", *sweep, "metric", "seed")
     present = values.notnull()

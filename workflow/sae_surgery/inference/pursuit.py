@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from sae_surgery.checks import require_match, require_positive_integer
-from sae_surgery.inference.columns import sample_blocks, unit_columns
+from sae_surgery.inference.columns import unit_columns
+from sae_surgery.inference.layout import pad_dictionary, pad_observations, sample_blocks
 
 
 @torch.no_grad()
@@ -40,16 +41,17 @@ def matching_pursuit(observations: Tensor, dictionary: Tensor, k: int) -> Tensor
     """
     require_match(observations, dictionary)
     require_positive_integer(k=k)
-    n_seeds, n_samples, _ = observations.shape
-    n_atoms = dictionary.shape[2]
+    n_samples, n_atoms = observations.shape[1], dictionary.shape[2]
     if k > n_atoms:
         raise ValueError(f"k must be at most the number of atoms, {n_atoms}, got {k}")
-    atoms = unit_columns(dictionary)
+    observations = pad_observations(observations)
+    atoms = unit_columns(pad_dictionary(dictionary))
     gram_rows = _gram_rows(atoms, stored=n_atoms <= k * n_samples)
-    codes = observations.new_zeros(n_seeds, n_samples, n_atoms)
-    for block in sample_blocks(n_samples, n_atoms, observations.device):
+    codes = observations.new_zeros(*observations.shape[:2], atoms.shape[2])
+    for block in sample_blocks(*codes.shape[1:], codes.device):
         _pursue(torch.bmm(observations[:, block], atoms), gram_rows, k, codes[:, block])
-    return codes
+    # Padding comes last, so that no empty atom is taken before all others are.
+    return codes[:, :n_samples, :n_atoms].contiguous()
 
 
 def _pursue(

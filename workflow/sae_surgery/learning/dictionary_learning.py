@@ -18,8 +18,9 @@ from sae_surgery.checks import (
     require_positive,
     require_positive_integer,
 )
-from sae_surgery.inference.columns import NORM_FLOOR, unit_columns
+from sae_surgery.inference.columns import NORM_FLOOR, random_columns, unit_columns
 from sae_surgery.inference.fista import fista
+from sae_surgery.inference.layout import pad_dictionary, pad_observations
 from sae_surgery.progress import Tracker, silent
 
 
@@ -98,8 +99,9 @@ def learn_dictionary(
         If the shapes do not go together.
     """
     require_match(observations, initial)
-    n_seeds, n_samples, _ = observations.shape
-    codes = observations.new_zeros(n_seeds, n_samples, initial.shape[2])
+    (n_seeds, n_samples, obs_dim), n_atoms = observations.shape, initial.shape[2]
+    observations, initial = pad_observations(observations), pad_dictionary(initial)
+    codes = observations.new_zeros(*observations.shape[:2], initial.shape[2])
     change = observations.new_full((n_seeds, settings.max_rounds), torch.nan)
     result = LearnedDictionary(
         dictionary=torch.empty_like(initial),
@@ -128,7 +130,13 @@ def learn_dictionary(
         dictionary, codes = dictionary[~stops], codes[~stops]
         if stops.all():
             break
-    return result._replace(change=change[:, : int(result.n_rounds.max())])
+    return LearnedDictionary(
+        dictionary=result.dictionary[:, :obs_dim, :n_atoms].contiguous(),
+        coding_dictionary=result.coding_dictionary[:, :obs_dim, :n_atoms].contiguous(),
+        codes=result.codes[:, :n_samples, :n_atoms].contiguous(),
+        n_rounds=result.n_rounds,
+        change=change[:, : int(result.n_rounds.max())].contiguous(),
+    )
 
 
 def fit_dictionary(observations: Tensor, codes: Tensor, ridge: float) -> Tensor:
@@ -155,8 +163,7 @@ def random_dictionary(obs_dim: int, n_atoms: int, seeds: Sequence[int]) -> Tenso
     Each seed draws from a generator of its own, whatever other seeds are asked for.
     """
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    drawn = [torch.randn(obs_dim, n_atoms, generator=generator) for generator in generators]
-    return unit_columns(torch.stack(drawn))
+    return torch.stack([random_columns(obs_dim, n_atoms, drawn) for drawn in generators])
 
 
 def _relative_change(dictionary: Tensor, previous: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The random streams of the published autoencoders, bit for bit.
 
-A seed gives two streams: the initial encoder, and the order in which samples are visited. The authors
-trained all types of autoencoder one after the other from a single shuffling `DataLoader`, so a type's
-order starts where the previous type's ended.
+A seed gives two streams: the initial encoder, and the order in which samples are visited. The
+authors trained all types of autoencoder one after the other from a single shuffling `DataLoader`,
+so a type's order starts where the previous type's ended.
 """
 
 import math

@@ -1,8 +1,8 @@
 """The methods, one file each, found by file name.
 
 A new file `methods/<name>.py` with one subclass of `Method` is all that it takes: the method is
-then in every table and figure of every configuration that lists it. Finding a method and reading its
-literal class attributes imports nothing heavy, because the Snakefile does so at every start.
+then in every table and figure. Finding methods and reading their literal class attributes imports
+nothing heavy, because the Snakefile does so at every start.
 """
 
 import ast

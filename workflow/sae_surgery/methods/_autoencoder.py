@@ -28,7 +28,6 @@ class AutoencoderMethod(Method):
 
     family = "sae"
     learns_from = ("train",)
-    max_latents = 100_000
 
     @abstractmethod
     def autoencoder(self, k: int) -> Autoencoder:

@@ -79,8 +79,8 @@ class NoSettings:
 class Method(ABC):
     """A way from observations to codes. Subclass it in a file of its own.
 
-    The workflow and the tables read `title`, `family`, `parent` and `gpu_from` without importing
-    the file, so these must be written as literals in the method's own class.
+    The workflow and the tables read `title`, `family`, `parent`, `gpu_from` and `max_latents`
+    without importing the file, so these must be written as literals in the method's own class.
     """
 
     title: ClassVar[str]

@@ -12,6 +12,7 @@ class SaeJumprelu(AutoencoderMethod):
     title = "SAE (JumpReLU)"
     family = "sae"
     gpu_from = 1000
+    max_latents = 100_000
     Settings: ClassVar[type] = JumpReluSettings
 
     def autoencoder(self, k: int) -> JumpRelu:

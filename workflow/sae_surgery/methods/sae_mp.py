@@ -12,6 +12,7 @@ class SaeMp(AutoencoderMethod):
     title = "SAE (MP)"
     family = "sae"
     gpu_from = 1000
+    max_latents = 100_000
     signed = True
     Settings: ClassVar[type] = TrainingSettings
 

@@ -12,6 +12,7 @@ class SaeRelu(AutoencoderMethod):
     title = "SAE (ReLU)"
     family = "sae"
     gpu_from = 1000
+    max_latents = 100_000
     Settings: ClassVar[type] = ReluSettings
 
     def autoencoder(self, k: int) -> Relu:

@@ -12,6 +12,7 @@ class SaeTopk(AutoencoderMethod):
     title = "SAE (TopK)"
     family = "sae"
     gpu_from = 1000
+    max_latents = 100_000
     Settings: ClassVar[type] = TrainingSettings
 
     def autoencoder(self, k: int) -> TopK:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sae_surgery import figures, store
-from sae_surgery.errors import SurgeryError
 from sae_surgery.figures import style
 
 
@@ -22,9 +21,6 @@ def draw(name: str, table_paths: Sequence[Path], output_dir: Path) -> None:
     for path in table_paths:
         table = store.read(path, "table").set_coords(["title", "family"])
         tables[table.attrs["experiment"]] = table
-    lacking = set(figure.INPUTS) - set(tables)
-    if lacking:
-        raise SurgeryError(f"--tables: figure {name} also needs the table of {lacking.pop()!r}")
     output_dir.mkdir(parents=True, exist_ok=True)
     for stem, drawing in figure.draw(tables).items():
         style.save(drawing, [output_dir / f"{stem}.pdf", output_dir / f"{stem}.png"])

@@ -1,7 +1,7 @@
 """Sparse autoencoders: four types, one training loop, gradients by hand, seeds stacked.
 
-`relu`, `topk`, `jumprelu` share the affine encoder of `affine`; `pursuit` has no encoder. `training`
-runs them all.
+`relu`, `topk`, `jumprelu` share the affine encoder of `affine`; `pursuit` has no encoder.
+`training` runs them all.
 """
 
 from sae_surgery.learning.autoencoder.base import (

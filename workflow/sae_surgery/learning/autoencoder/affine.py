@@ -9,7 +9,12 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters, BatchLoss
+from sae_surgery.learning.autoencoder.base import (
+    Autoencoder,
+    AutoencoderParameters,
+    BatchLoss,
+    mean_square,
+)
 
 
 class AffineAutoencoder(Autoencoder):
@@ -32,8 +37,8 @@ class AffineAutoencoder(Autoencoder):
     ) -> Tensor:
         """Carry the gradient from the codes back to the preactivations, all (seed, sample, atom).
 
-        `codes_gradient` is that of the reconstruction error; the penalty's is added here. Parameters
-        of the activation itself have theirs written to `gradients`.
+        `codes_gradient` is that of the reconstruction error; the penalty's is added here. If the
+        activation has parameters, their gradient is written to `gradients`.
         """
 
     def regulariser(self, codes: Tensor) -> Tensor:
@@ -46,25 +51,29 @@ class AffineAutoencoder(Autoencoder):
         return self.activate(parameters, _preactivations(parameters, centred))
 
     def differentiate(
-        self, parameters: AutoencoderParameters, batch: Tensor, gradients: dict[str, Tensor]
+        self,
+        parameters: AutoencoderParameters,
+        batch: Tensor,
+        gradients: dict[str, Tensor],
+        obs_dim: int,
     ) -> BatchLoss:
-        """Evaluate the loss on a batch (seed, sample, obs) and write its gradient."""
+        """Evaluate the loss on a batch (seed, sample, obs) and its gradient; see `Autoencoder`."""
         decoder_bias = parameters.decoder_bias[:, None]
         centred = batch - decoder_bias
         preactivations = _preactivations(parameters, centred)
         codes = self.activate(parameters, preactivations)
         error = torch.baddbmm(decoder_bias, codes, parameters.decoder.mT) - batch
 
-        error_gradient = error * (2 / error[0].numel())
+        error_gradient = error * (2 / (error.shape[1] * obs_dim))
         torch.bmm(error_gradient.mT, codes, out=gradients["decoder"])
         codes_gradient = torch.bmm(error_gradient, parameters.decoder)
         gradient = self.pull_back(parameters, preactivations, codes, codes_gradient, gradients)
         torch.bmm(gradient.mT, centred, out=gradients["encoder_weight"])
         encoder_bias_gradient = torch.sum(gradient, 1, out=gradients["encoder_bias"])
         # b_d is added to the reconstruction and subtracted from what the encoder sees.
-        through_encoder = torch.bmm(encoder_bias_gradient[:, None], parameters.encoder_weight)[:, 0]
+        through_encoder = (encoder_bias_gradient[..., None] * parameters.encoder_weight).sum(1)
         torch.sub(error_gradient.sum(1), through_encoder, out=gradients["decoder_bias"])
-        return BatchLoss(error.square().mean((1, 2)), self.regulariser(codes))
+        return BatchLoss(mean_square(error, obs_dim), self.regulariser(codes))
 
 
 def _preactivations(parameters: AutoencoderParameters, centred: Tensor) -> Tensor:

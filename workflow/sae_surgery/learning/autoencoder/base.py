@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -28,6 +28,17 @@ class AutoencoderParameters(NamedTuple):
     """b_d (seed, obs)"""
     log_threshold: Tensor | None = None
     """log θ (seed, atom), None for types without thresholds"""
+
+    def to(self, like: Tensor) -> "AutoencoderParameters":
+        """Return the parameters with the type and on the device of a tensor."""
+        return self._each(lambda value: value.to(like))
+
+    def clone(self) -> "AutoencoderParameters":
+        """Return a copy, contiguous, that shares no memory."""
+        return self._each(lambda value: value.clone(memory_format=torch.contiguous_format))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "AutoencoderParameters":
+        return AutoencoderParameters(*(None if value is None else change(value) for value in self))
 
 
 class BatchLoss(NamedTuple):
@@ -93,13 +104,34 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def differentiate(
-        self, parameters: AutoencoderParameters, batch: Tensor, gradients: dict[str, Tensor]
+        self,
+        parameters: AutoencoderParameters,
+        batch: Tensor,
+        gradients: dict[str, Tensor],
+        obs_dim: int,
     ) -> BatchLoss:
-        """Evaluate the loss on a batch (seed, sample, obs).
+        """Evaluate the loss on a batch and its gradient.
 
-        The loss is the reconstruction error plus penalty times regulariser, for each seed by itself.
-        Its gradient overwrites `gradients`, which has a tensor for each name in `learns`.
+        The loss of each seed is its reconstruction error plus penalty times regulariser.
+
+        Parameters
+        ----------
+        parameters
+            Where to evaluate.
+        batch
+            Y (seed, sample, obs)
+        gradients
+            Overwritten with the gradient: a tensor for each name in `learns`.
+        obs_dim
+            Number of observed dimensions that count in means; the batch may have more, all zero.
         """
+
+
+def mean_square(error: Tensor, obs_dim: int) -> Tensor:
+    """Return the mean square (seed,) of errors (seed, sample, obs), of which `obs_dim` count."""
+    # Over one dimension after the other: summed over both at once, the last bit would depend on how
+    # many seeds are stacked.
+    return error.square().sum(1).sum(1) / (error.shape[1] * obs_dim)
 
 
 def column_norms(matrix: Tensor) -> Tensor:

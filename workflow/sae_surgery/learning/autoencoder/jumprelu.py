@@ -1,4 +1,4 @@
-"""JumpReLU autoencoder: learned thresholds, trained with straight-through gradients and an L0 penalty."""
+"""JumpReLU autoencoder: learned thresholds, straight-through gradients, an L0 penalty."""
 
 import math
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class JumpReluSettings(TrainingSettings):
 
 
 class JumpRelu(AffineAutoencoder):
-    """z = u · 1[u > θ] with u = ReLU(pre), θ = exp(log θ); the loss adds γ · mean over samples of ‖z‖₀.
+    """z = u · 1[u > θ] with u = ReLU(pre); the loss adds γ · mean over samples of ‖z‖₀.
 
     Both steps are flat almost everywhere. Their gradients with respect to θ are taken through a
     rectangle kernel K(x) = 1[|x| ≤ ε/2] (Rajamanoharan et al. 2024, arXiv 2407.14435):
@@ -86,7 +86,7 @@ class JumpRelu(AffineAutoencoder):
 
     def regulariser(self, codes: Tensor) -> Tensor:
         """Return the mean over samples of ‖z‖₀, (seed,)."""
-        return codes.sign().sum((1, 2)) / codes.shape[1]
+        return codes.sign().sum(1).sum(1) / codes.shape[1]
 
     def _kernel(self, distance: Tensor) -> Tensor:
         """Return K of a distance that is overwritten."""

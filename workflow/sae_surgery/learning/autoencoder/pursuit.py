@@ -12,6 +12,7 @@ from sae_surgery.learning.autoencoder.base import (
     BatchLoss,
     TrainingSettings,
     column_norms,
+    mean_square,
     require_active,
     unit_columns,
 )
@@ -51,9 +52,13 @@ class MatchingPursuit(Autoencoder):
         return codes
 
     def differentiate(
-        self, parameters: AutoencoderParameters, batch: Tensor, gradients: dict[str, Tensor]
+        self,
+        parameters: AutoencoderParameters,
+        batch: Tensor,
+        gradients: dict[str, Tensor],
+        obs_dim: int,
     ) -> BatchLoss:
-        """Evaluate the loss on a batch (seed, sample, obs) and write its gradient.
+        """Evaluate the loss on a batch (seed, sample, obs) and its gradient; see `Autoencoder`.
 
         The reconstruction error is the last residual. With g' the gradient of the loss with respect
         to r', the one with respect to r is g = g' − (g' · d) d, and the step adds
@@ -63,7 +68,7 @@ class MatchingPursuit(Autoencoder):
         dictionary = parameters.decoder / norms
         steps = list(_pursue(dictionary, batch - parameters.decoder_bias[:, None], self.k))
         error = steps[-1].after
-        gradient = error * (2 / error[0].numel())
+        gradient = error * (2 / (error.shape[1] * obs_dim))
         atom_gradients = torch.empty(self.k, *batch.shape, dtype=batch.dtype, device=batch.device)
         for step, atom_gradient in zip(reversed(steps), atom_gradients, strict=True):
             along = (gradient * step.atom).sum(2, keepdim=True)
@@ -75,11 +80,11 @@ class MatchingPursuit(Autoencoder):
         through_unit = _sum_by_atom(atom_gradients, indices, dictionary.shape[2])
         along = (through_unit * dictionary).sum(1, keepdim=True)
         torch.div(along * dictionary - through_unit, norms, out=gradients["decoder"])
-        return BatchLoss(error.square().mean((1, 2)), error.new_zeros(len(error)))
+        return BatchLoss(mean_square(error, obs_dim), error.new_zeros(len(error)))
 
 
 def _pursue(dictionary: Tensor, residual: Tensor, k: int) -> Iterator[Step]:
-    """Decompose (seed, sample, obs) with the unit columns of (seed, obs, atom) in k greedy steps."""
+    """Explain residuals (seed, sample, obs) by unit columns (seed, obs, atom) in k greedy steps."""
     n_seeds, _, n_atoms = dictionary.shape
     rows = dictionary.mT.flatten(0, 1)
     first_row = _first_rows(n_seeds, n_atoms, dictionary.device)[:, None]
@@ -121,5 +126,5 @@ def _sum_by_atom(vectors: Tensor, indices: Tensor, n_atoms: int) -> Tensor:
 
 
 def _first_rows(n_seeds: int, n_atoms: int, device: torch.device) -> Tensor:
-    """Return where each seed's atoms start when those of all seeds are numbered through, (seed, 1)."""
+    """Return the number of each seed's first atom when all seeds' are counted on, (seed, 1)."""
     return torch.arange(0, n_seeds * n_atoms, n_atoms, device=device)[:, None]

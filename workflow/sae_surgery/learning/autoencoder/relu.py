@@ -50,4 +50,4 @@ class Relu(AffineAutoencoder):
 
     def regulariser(self, codes: Tensor) -> Tensor:
         """Return the mean over samples of ‖z‖₁, (seed,); codes are non-negative."""
-        return codes.sum((1, 2)) / codes.shape[1]
+        return codes.sum(1).sum(1) / codes.shape[1]

@@ -1,11 +1,11 @@
 """The training loop of all autoencoders."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from sae_surgery.learning.autoencoder.base import (
     Autoencoder,
@@ -15,9 +15,10 @@ from sae_surgery.learning.autoencoder.base import (
 from sae_surgery.learning.streams import LOADER_ORDER, BatchOrder
 from sae_surgery.progress import Tracker, silent
 
-SIMD_WIDTH = 16
-"""Parameters start at multiples of this many elements, so that the optimiser treats none of them in
-the scalar remainder of its vector loop, whose last bit would depend on how many seeds are stacked."""
+LANE = 16
+"""Number of float32 in a cache line. Each seed's matrices start at a multiple of it: the kernels
+treat unaligned starts and remainders differently, and so a seed's last bit would depend on its
+neighbours."""
 
 
 class TrainingHistory(NamedTuple):
@@ -45,7 +46,9 @@ def train_autoencoder(
     """Train one autoencoder a seed, all in the same steps, on the device of the observations.
 
     Each step takes the loss of one batch, projects the decoder's gradient orthogonal to its columns
-    and updates by AdamW (PyTorch's defaults but for learning rate and weight decay).
+    and updates by AdamW (PyTorch's defaults but for learning rate and weight decay). On a CPU, a
+    seed's result does not depend on the others to the last bit, as long as no epoch ends in a batch
+    of 1, 2, 3, 5, 6 or 7 samples: products of so few rows have kernels of their own.
 
     Parameters
     ----------
@@ -60,8 +63,8 @@ def train_autoencoder(
     progress
         Wraps the loop over epochs.
     on_epoch
-        Called after each epoch with its number, from 0, and the parameters. These are the live ones:
-        copy what should stay.
+        Called after each epoch with its number, from 0, and the parameters, which are views: copy
+        what should stay.
 
     Raises
     ------
@@ -75,18 +78,18 @@ def train_autoencoder(
         )
     settings = autoencoder.settings
     n_samples, obs_dim = observations.shape[1:]
-    parameters = autoencoder.initial_parameters(seeds, width, obs_dim)
-    parameters, gradients, optimiser = _optimise(autoencoder, parameters, observations)
+    observations = pad(observations, (0, -obs_dim % LANE))
+    parameters = _pad(autoencoder.initial_parameters(seeds, width, obs_dim)).to(observations)
+    parameters, gradients, optimiser = _optimise(autoencoder, parameters)
+    trimmed = _trim(parameters, obs_dim)
     epochs_before = LOADER_ORDER.index(autoencoder.name) * settings.epochs
     order = BatchOrder(seeds, n_samples, epochs_before)
     reconstruction = observations.new_zeros(len(seeds), settings.epochs)
     history = TrainingHistory(reconstruction, torch.zeros_like(reconstruction))
 
     for epoch in progress(range(settings.epochs), f"sae_{autoencoder.name}"):
-        permutations = order.next_epoch().to(observations.device)
-        shuffled = torch.stack([y[p] for y, p in zip(observations, permutations, strict=True)])
-        for batch in shuffled.split(settings.batch_size, dim=1):
-            loss = autoencoder.differentiate(parameters, batch, gradients)
+        for batch in _shuffle(observations, order.next_epoch()).split(settings.batch_size, dim=1):
+            loss = autoencoder.differentiate(parameters, batch, gradients, obs_dim)
             _project(gradients["decoder"], parameters.decoder)
             optimiser.step()
             share = batch.shape[1] / n_samples
@@ -94,28 +97,25 @@ def train_autoencoder(
                 record[:, epoch].add_(value, alpha=share)
         if epoch % settings.renormalise_every == 0:
             parameters.decoder.copy_(unit_columns(parameters.decoder))
-        on_epoch(epoch, parameters)
-    return parameters, history
+        on_epoch(epoch, trimmed)
+    return trimmed.clone(), history
 
 
 def _optimise(
-    autoencoder: Autoencoder, parameters: AutoencoderParameters, observations: Tensor
+    autoencoder: Autoencoder, parameters: AutoencoderParameters
 ) -> tuple[AutoencoderParameters, dict[str, Tensor], torch.optim.Optimizer]:
     """Move what is learned into one flat tensor, so that the optimiser's step is a single call.
 
     Returns
     -------
-    The parameters with the observations' type and device, their gradients by name, and the optimiser;
-    the learned parameters and the gradients are views of the two tensors that the optimiser sees.
+    The parameters, their gradients by name, and the optimiser; the learned parameters and the
+    gradients are views of the two tensors that the optimiser sees.
     """
-    parameters = AutoencoderParameters(
-        *(None if value is None else value.to(observations) for value in parameters)
-    )
     learned = {name: getattr(parameters, name) for name in autoencoder.learns}
-    sizes = [SIMD_WIDTH * math.ceil(value.numel() / SIMD_WIDTH) for value in learned.values()]
-    flat = observations.new_zeros(sum(sizes))
+    sizes = [value.numel() + -value.numel() % LANE for value in learned.values()]
+    flat = parameters.decoder.new_zeros(sum(sizes))
     flat.grad = torch.zeros_like(flat)
-    views, gradients = ({}, {})
+    views, gradients = {}, {}
     blocks = zip(learned.items(), flat.split(sizes), flat.grad.split(sizes), strict=True)
     for (name, value), block, gradient_block in blocks:
         views[name] = block[: value.numel()].view_as(value).copy_(value)
@@ -125,6 +125,31 @@ def _optimise(
         [flat], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     return parameters._replace(**views), gradients, optimiser
+
+
+def _pad(parameters: AutoencoderParameters) -> AutoencoderParameters:
+    """Append observed dimensions that are zero, and stay so in training, up to whole lanes."""
+    missing = -parameters.decoder.shape[1] % LANE
+    return parameters._replace(
+        encoder_weight=pad(parameters.encoder_weight, (0, missing)),
+        decoder=pad(parameters.decoder, (0, 0, 0, missing)),
+        decoder_bias=pad(parameters.decoder_bias, (0, missing)),
+    )
+
+
+def _trim(parameters: AutoencoderParameters, obs_dim: int) -> AutoencoderParameters:
+    """Return views of the parameters without the observed dimensions that `_pad` appended."""
+    return parameters._replace(
+        encoder_weight=parameters.encoder_weight[..., :obs_dim],
+        decoder=parameters.decoder[:, :obs_dim],
+        decoder_bias=parameters.decoder_bias[:, :obs_dim],
+    )
+
+
+def _shuffle(observations: Tensor, order: Tensor) -> Tensor:
+    """Return each seed's observations (seed, sample, obs) in its own order (seed, sample)."""
+    order = order.to(observations.device)
+    return torch.stack([y.index_select(0, p) for y, p in zip(observations, order, strict=True)])
 
 
 def _project(gradient: Tensor, decoder: Tensor) -> None:

@@ -1,0 +1,411 @@
+"""The figures: what they show, what they refuse, and that they are the same at each drawing."""
+
+import os
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from sae_surgery import figures
+from sae_surgery.errors import SurgeryError
+from sae_surgery.figures import style
+from sae_surgery.figures.summary import METRICS
+from sae_surgery.figures.sweep import draw_sweep, is_geometric, short_number
+
+# Published MCC in distribution at n = 50, k = 10; the last three are made up.
+LEVELS = {
+    "sae_relu": ("SAE (ReLU)", "sae", 0.54),
+    "sae_topk": ("SAE (TopK)", "sae", 0.66),
+    "sae_jumprelu": ("SAE (JumpReLU)", "sae", 0.34),
+    "sae_mp": ("SAE (MP)", "sae", 0.36),
+    "fista_oracle": ("FISTA (oracle)", "oracle", 0.97),
+    "dl_fista": ("DL-FISTA", "sparse coding", 0.93),
+    "softplus_adam": ("Softplus-Adam", "sparse coding", 0.53),
+    "linear_probe": ("Linear probe", "linear", 0.81),
+    "pca": ("PCA", "linear", 0.14),
+    "random_dictionary": ("Random dictionary", "chance", 0.31),
+    "sae_mine": ("My SAE", "sae", 0.7),
+}
+SWEEPS = {
+    "latents": {"n_latents": [50, 100]},
+    "large_latents": {"n_latents": [1000, 10000, 100000, 500000, 1000000]},
+    "samples": {"n_samples": [100, 500, 1000, 5000, 10000, 50000, 100000]},
+    "samples_large": {"n_samples": [100, 500, 1000, 5000, 10000]},
+    "sparsity": {"k": [2, 5, 10, 20, 50, 100]},
+    "phase_transition": {
+        "n_latents": [50, 100],
+        "k": [3, 10],
+        "obs_dim_factor": [0.5, 1.0, 2.0, 4.0],
+    },
+}
+
+
+def make_table(experiment, methods=tuple(LEVELS), seeds=3):
+    axes = SWEEPS[experiment]
+    random = np.random.default_rng(0)
+    shape = (len(methods), *map(len, axes.values()), seeds)
+    level = np.reshape([LEVELS[m][2] for m in methods], (-1,) + (1,) * (len(shape) - 1))
+    coords = {
+        "method": list(methods),
+        **{name: (name, values, {"long_name": f"number {name}"}) for name, values in axes.items()},
+        "seed": np.arange(seeds),
+        "title": ("method", [LEVELS[m][0] for m in methods]),
+        "family": ("method", [LEVELS[m][1] for m in methods]),
+    }
+    variables = {
+        metric: (("method", *axes, "seed"), level + random.normal(0, 0.01, shape))
+        for metric in METRICS
+    }
+    table = xr.Dataset(variables, coords)
+    if experiment == "phase_transition":
+        table["obs_dim"] = (tuple(axes), observation_dims(axes))
+    return table
+
+
+def observation_dims(axes):
+    n, k, factor = np.meshgrid(*axes.values(), indexing="ij")
+    dims = np.minimum(n, np.ceil(factor * k * np.log(n / k))).astype(int)
+    dims[0, 0, 0] = 0  # no such cell
+    return dims
+
+
+def draw(experiment, table):
+    return figures.load(experiment).draw({experiment: table})
+
+
+@pytest.fixture(scope="module")
+def latents():
+    """Give a table and its drawings, to look at only."""
+    table = make_table("latents")
+    return table, draw("latents", table)
+
+
+def drawn_line(axis, method, table):
+    """Return the line of `method`, found by its look."""
+    look = style.line_styles(table["family"].to_series().to_dict())[method]
+    (line,) = [
+        line
+        for line in axis.lines
+        if (line.get_color(), line.get_marker()) == (look["color"], look["marker"])
+    ]
+    return line
+
+
+def heights(line):
+    return np.asarray(line.get_ydata(), float)
+
+
+def legend_texts(figure):
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def test_figures_are_found_without_drawing_anything():
+    code = (
+        "import sys; from sae_surgery import figures;"
+        "print(*figures.available(), *figures.inputs('latents'));"
+        "sys.exit('matplotlib' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == [*sorted(SWEEPS), "latents"]
+
+
+@pytest.mark.parametrize("call", [figures.load, figures.inputs])
+@pytest.mark.parametrize("name", ["nonsense", "style"])
+def test_an_unknown_figure_is_refused_with_the_known_ones(call, name):
+    with pytest.raises(SurgeryError, match=f"'{name}' is unknown; there are large_latents, "):
+        call(name)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("experiment", SWEEPS)
+def test_every_figure_keeps_the_contract(experiment, tmp_path):
+    figure, table = figures.load(experiment), make_table(experiment)
+    assert figures.inputs(experiment) == figure.INPUTS == (experiment,)
+    assert "?" in figure.QUESTION
+    drawings = figure.draw({experiment: table})
+    assert list(drawings) == [experiment, f"{experiment}_all"]
+    for stem, drawing in drawings.items():
+        style.save(drawing, [tmp_path / f"{stem}.png"])
+        with Image.open(tmp_path / f"{stem}.png") as image:
+            assert image.width == round(style.TEXT_WIDTH * 300)
+    assert list(figure.numbers({experiment: table}))[:3] == ["method", "title", "family"]
+
+
+@pytest.mark.parametrize("experiment", SWEEPS)
+def test_a_figure_without_its_table_says_which(experiment):
+    with pytest.raises(SurgeryError, match=f"needs the table '{experiment}', got: other"):
+        figures.load(experiment).draw({"other": make_table("latents")})
+
+
+@pytest.mark.parametrize("lacking", ["auc_ood", "title", "family", "n_latents"])
+def test_a_lacking_variable_is_named(lacking):
+    table = make_table("latents").drop_vars(lacking)
+    with pytest.raises(SurgeryError, match=f"no variable {lacking}"):
+        draw("latents", table)
+
+
+def test_a_phase_transition_needs_the_observation_dimension():
+    with pytest.raises(SurgeryError, match="no variable obs_dim"):
+        draw("phase_transition", make_table("phase_transition").drop_vars("obs_dim"))
+
+
+def test_a_sweep_over_something_else_is_refused():
+    table = make_table("latents").expand_dims(k=[5, 10])
+    with pytest.raises(SurgeryError, match=r"mcc_id must be over .*'n_latents'.*, is over .*'k'"):
+        draw("latents", table)
+
+
+def test_numbers_are_those_of_the_table(tmp_path):
+    table = make_table("sparsity")
+    table["auc_ood"][dict(method=0, k=1, seed=2)] = np.nan
+    table["mcc_id"][dict(method=1, k=0)] = np.nan
+    figures.load("sparsity").numbers({"sparsity": table}).to_csv(tmp_path / "s.csv", index=False)
+    rows = pd.read_csv(tmp_path / "s.csv")
+    assert len(rows) == len(LEVELS) * 6 * len(METRICS)
+    assert list(rows.columns[3:]) == ["k", "metric", "mean", "sd", "min", "max", "n_seeds"]
+    for row in rows.itertuples():
+        values = table[row.metric].sel({"method": row.method, "k": row.k}).values
+        values = values[np.isfinite(values)]
+        assert row.n_seeds == len(values)
+        if len(values):
+            expected = values.mean(), values.std(), values.min(), values.max()
+            np.testing.assert_allclose(
+                (row.mean, row.sd, row.min, row.max), expected, rtol=1e-13, atol=1e-16
+            )
+        else:
+            assert np.isnan([row.mean, row.sd, row.min, row.max]).all()
+    partial = rows.query("method == 'sae_relu' and k == 5 and metric == 'auc_ood'")
+    assert partial["n_seeds"].item() == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_did_not_run_is_a_gap_and_never_zero(tmp_path):
+    table = make_table("sparsity")
+    for metric in METRICS:
+        table[metric][dict(method=table.get_index("method").get_loc("sae_mp"))] = np.nan
+        table[metric][dict(method=table.get_index("method").get_loc("pca"), k=2)] = np.nan
+    figure = draw("sparsity", table)["sparsity"]
+    style.save(figure, [tmp_path / "sparsity.pdf"])
+    for axis in figure.axes:
+        assert np.isnan(heights(drawn_line(axis, "sae_mp", table))).all()
+        gap = np.isnan(heights(drawn_line(axis, "pca", table)))
+        assert gap.tolist() == [False, False, True, False, False, False]
+    assert "SAE (MP) (no result)" in legend_texts(figure)
+    assert "PCA" in legend_texts(figure)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("methods", [("random_dictionary",), ("fista_oracle",)])
+def test_a_single_method_at_a_single_value_draws(methods, tmp_path):
+    table = make_table("latents", methods, seeds=1).isel(n_latents=[0])
+    style.save(draw("latents", table)["latents"], [tmp_path / "latents.png"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_table_without_any_value_draws():
+    table = make_table("latents") * np.nan
+    table["n_latents"].attrs["long_name"] = "number of latents"
+    draw("latents", table)
+
+
+def test_chance_is_a_band_of_its_spread_and_no_line(latents):
+    table, drawings = latents
+    axis = drawings["latents"].axes[0]
+    assert len(axis.lines) == len(LEVELS) - 1
+    (band,) = (c for c in axis.collections if isinstance(c, PolyCollection))
+    vertices = band.get_paths()[0].vertices
+    chance = table["mcc_id"].sel({"method": "random_dictionary"})
+    low, high = chance.mean("seed") - chance.std("seed"), chance.mean("seed") + chance.std("seed")
+    for n, bottom, top in zip([50, 100], low.values, high.values, strict=True):
+        edges = vertices[np.isclose(vertices[:, 0], n), 1]
+        assert np.allclose([edges.min(), edges.max()], [bottom, top])
+    assert np.allclose([vertices[:, 0].min(), vertices[:, 0].max()], axis.get_xlim())
+
+
+def test_lines_stand_at_the_means_in_one_order_at_each_value(latents):
+    table, drawings = latents
+    axis = drawings["latents"].axes[0]
+    oracle = drawn_line(axis, "fista_oracle", table)
+    probe = drawn_line(axis, "linear_probe", table)
+    means = table["mcc_id"].sel({"method": "fista_oracle"}).mean("seed")
+    np.testing.assert_allclose(heights(oracle), means)
+    assert (np.asarray(oracle.get_xdata()) < np.asarray(probe.get_xdata())).all()
+    midpoint = np.sqrt(50 * 100)
+    assert probe.get_xdata()[0] < midpoint < oracle.get_xdata()[1]
+
+
+@pytest.mark.parametrize("experiment", ["latents", "samples", "sparsity"])
+def test_ticks_are_the_values_of_the_sweep(experiment):
+    ((name, values),) = SWEEPS[experiment].items()
+    for axis in draw(experiment, make_table(experiment))[f"{experiment}_all"].axes:
+        assert axis.get_xscale() == "log"
+        assert axis.get_xticks().tolist() == values
+        assert len(axis.get_xticks(minor=True)) == 0
+    assert axis.get_xlabel() == f"Number {name}"
+
+
+@pytest.mark.parametrize(
+    ("values", "geometric"),
+    [
+        ([50, 100], True),
+        ([2, 5, 10, 20, 50, 100], True),
+        ([100, 200, 400], True),
+        ([1, 2, 3, 20], True),
+        ([5, 10, 15], False),
+        ([5, 10, 15, 20, 25], False),
+        ([0, 1, 10, 100], False),
+        ([50], False),
+    ],
+)
+def test_geometric_sweeps_are_recognised(values, geometric):
+    assert is_geometric(np.array(values, float)) is geometric
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(50, "50"), (999, "999"), (1000, "1k"), (1500, "1.5k"), (1108, "1108"), (1e6, "1M")],
+)
+def test_short_numbers_lose_nothing(value, text):
+    assert short_number(value) == text
+
+
+@pytest.mark.parametrize(("lowest", "bottom"), [(0.8, 0.5), (0.47, 0.4), (0.05, 0.0)])
+def test_the_axis_holds_all_bars_alike_in_and_out_of_distribution(lowest, bottom):
+    table = make_table("latents", ("fista_oracle", "dl_fista"))
+    table["auc_ood"][dict(method=1)] = lowest
+    axes = draw("latents", table)["latents_all"].axes
+    limits = {axis.get_title("left"): axis.get_ylim() for axis in axes}
+    assert limits["(e) AUC, in distribution"] == limits["(f) AUC, out of distribution"]
+    assert limits["(f) AUC, out of distribution"][0] == pytest.approx(bottom, abs=0.05)
+    assert limits["(f) AUC, out of distribution"][0] < lowest
+    assert limits["(a) MCC, in distribution"][0] == pytest.approx(0, abs=0.05)
+
+
+def test_an_unknown_method_looks_like_its_family_and_like_no_other():
+    families = {name: family for name, (_, family, _) in LEVELS.items()} | {"sae_other": "sae"}
+    looks = style.line_styles(families)
+    for mine in ("sae_mine", "sae_other"):
+        assert looks[mine]["linestyle"] == looks["sae_relu"]["linestyle"]
+        assert looks[mine]["color"] in style.FAMILIES["sae"].shades
+    seen = [tuple(map(str, look.values())) for look in looks.values()]
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_method_looks_the_same_whatever_else_is_drawn():
+    families = {name: family for name, (_, family, _) in LEVELS.items()}
+    alone = style.line_styles({"sae_mp": "sae"})["sae_mp"]
+    assert style.line_styles(families)["sae_mp"] == alone
+
+
+def test_an_unknown_family_is_refused():
+    with pytest.raises(SurgeryError, match=r"'mine' has family 'magic'; allowed: oracle, "):
+        style.line_styles({"mine": "magic"})
+
+
+def test_families_differ_in_marks_and_members_in_lightness():
+    families = [family for key, family in style.FAMILIES.items() if key != "chance"]
+    markers = [marker for family in families for marker in family.markers]
+    assert len(set(markers)) == len(markers)
+    for family in families:
+        lightness = [np.dot(to_rgb(shade), (0.299, 0.587, 0.114)) for shade in family.shades]
+        assert (np.diff(lightness) > 0.1).all()
+        assert lightness[-1] < float(style.BAND_COLOUR) - 0.1
+
+
+DRAW_AND_SAVE = """
+import sys, xarray
+from sae_surgery import figures
+from sae_surgery.figures import style
+_, table, *paths = sys.argv
+style.save(figures.load("latents").draw({"latents": xarray.load_dataset(table)})["latents"], paths)
+"""
+
+
+def test_bytes_are_the_same_at_each_drawing_whatever_the_users_settings(tmp_path, latents):
+    table, drawings = latents
+    table.to_netcdf(tmp_path / "table.nc")
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\nsavefig.dpi: 50\n")
+    here, there = (
+        [tmp_path / f"{place}.{end}" for end in ("pdf", "png", "svg")]
+        for place in ("here", "there")
+    )
+    style.save(drawings["latents"], here)
+    subprocess.run(
+        [sys.executable, "-c", DRAW_AND_SAVE, tmp_path / "table.nc", *there],
+        env=os.environ | {"MATPLOTLIBRC": str(tmp_path), "TZ": "Asia/Tokyo"},
+        check=True,
+    )
+    for one, other in zip(here, there, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.suffix
+        assert one.stat().st_size > 10_000
+
+
+def test_fonts_are_embedded_as_outlines_and_drawing_leaves_no_trace(tmp_path):
+    before = dict(mpl.rcParams)
+    figure = draw_sweep(make_table("latents"), "n_latents", ("mcc_id",))
+    style.save(figure, [tmp_path / "latents.pdf"])
+    content = (tmp_path / "latents.pdf").read_bytes()
+    assert b"/CIDFontType2" in content
+    assert b"/Type3" not in content
+    assert b"/Subtype /Image" not in content
+    assert dict(mpl.rcParams) == before
+    assert os.listdir(tmp_path) == ["latents.pdf"]
+
+
+def test_a_failed_save_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
+    class Unfinished:
+        def savefig(self, path, metadata):
+            path.write_bytes(b"half a")
+            raise OSError("disk full")
+
+    (tmp_path / "latents.png").write_bytes(b"old")
+    with pytest.raises(OSError, match="disk full"):
+        style.save(Unfinished(), [tmp_path / "latents.png"])
+    assert (tmp_path / "latents.png").read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["latents.png"]
+
+
+def test_another_format_is_refused(tmp_path, latents):
+    with pytest.raises(ValueError, match=r"latents\.tiff: allowed are \.pdf, \.png, \.svg"):
+        style.save(latents[1]["latents"], [tmp_path / "latents.tiff"])
+
+
+def test_a_phase_transition_shows_each_cell_once():
+    table = make_table("phase_transition")
+    rows = figures.load("phase_transition").numbers({"phase_transition": table})
+    cells = rows[["n_latents", "k", "obs_dim"]].drop_duplicates()
+    assert (rows["obs_dim"] > 0).all()
+    assert len(rows) == len(cells) * len(LEVELS) * len(METRICS)
+    # n = 50, k = 10 is capped at m = 50 once; n = 50, k = 3 lacks its first cell.
+    expected = {tuple(map(int, (n, k, m))) for (n, k), dims in capped(table) for m in dims if m}
+    assert set(cells.itertuples(index=False, name=None)) == expected
+
+
+def capped(table):
+    for n in table["n_latents"].values:
+        for k in table["k"].values:
+            yield (n, k), table["obs_dim"].sel(n_latents=n, k=k).values
+
+
+def test_a_phase_transition_leaves_out_what_did_not_run():
+    table = make_table("phase_transition")
+    methods = list(table["method"].values)
+    for metric in METRICS:
+        table[metric][dict(method=methods.index("sae_mp"), n_latents=1)] = np.nan
+        table[metric][dict(k=1, obs_dim_factor=0)] = np.nan
+    drawings = draw("phase_transition", table)
+    mesh = drawings["phase_transition_all"].axes[0].collections[0]
+    order = list(style.line_styles(table["family"].to_series().to_dict()))
+    missing = np.ma.getmaskarray(mesh.get_array())
+    assert missing.any(axis=1).tolist() == [method == "sae_mp" for method in order]
+    assert not missing.all(axis=0).any()
+    lines = [drawn_line(axis, "sae_mp", table) for axis in drawings["phase_transition"].axes]
+    empty = [np.isnan(heights(line)).all() for line in lines]
+    assert empty == [False, True, False, True]

@@ -1,0 +1,197 @@
+"""Softplus-Adam: its gradient, its schedule, its end, and that seeds do not touch each other."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import softplus
+
+from sae_surgery.learning.dictionary_learning import random_dictionary
+from sae_surgery.learning.softplus_adam import (
+    AdaptiveRate,
+    EarlyStop,
+    SoftplusAdam,
+    infer_softplus,
+    learn_softplus,
+)
+
+SEEDS = (0, 1, 2)
+OBS_DIM, N_ATOMS = 6, 10
+
+
+def observations(n_samples: int, seed: int = 0) -> torch.Tensor:
+    truth = random_dictionary(OBS_DIM, N_ATOMS, range(100, 103))
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.rand(3, n_samples, N_ATOMS, generator=generator)
+    codes *= torch.rand(3, n_samples, N_ATOMS, generator=generator) < 0.2
+    return codes @ truth.mT
+
+
+def literal_run(seed, val, ood, given):
+    """Learn one seed by autograd and a plain Adam, as the protocol says it."""
+    generator = torch.Generator().manual_seed(seed)
+    start = [torch.randn(len(y), N_ATOMS, generator=generator) for y in (val, ood)]
+    logits = [(given.start_mean + given.start_std * u).requires_grad_() for u in start]
+    dictionary = torch.randn(OBS_DIM, N_ATOMS, generator=generator)
+    dictionary = (dictionary / dictionary.norm(dim=0)).requires_grad_()
+    optimiser = torch.optim.Adam([*logits, dictionary], lr=given.learning_rate)
+    best, bad, losses = math.inf, 0, []
+    for _ in range(given.max_steps):
+        fixed = dictionary.detach()
+        z_val, z_ood = softplus(logits[0]), softplus(logits[1])
+        loss = (z_val @ dictionary.T - val).square().mean()
+        loss = loss + (z_ood @ fixed.T - ood).square().mean()
+        penalty = (z_val * dictionary.norm(dim=0)).mean() + (z_ood * fixed.norm(dim=0)).mean()
+        loss = loss + given.lam * penalty
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+        if losses[-1] < best:
+            best, bad = losses[-1], 0
+            optimiser.param_groups[0]["lr"] *= 1.1
+        else:
+            bad += 1
+            if bad >= 2:
+                optimiser.param_groups[0]["lr"] *= 0.5
+                bad = 0
+        rate = optimiser.param_groups[0]["lr"]
+        optimiser.param_groups[0]["lr"] = max(min(rate, 1.0), 1e-6)
+    return dictionary.detach(), *(softplus(u.detach()) for u in logits), losses
+
+
+@pytest.mark.parametrize("n_ood", [40, 15])
+def test_learning_is_autograd_and_adam_with_the_schedule(n_ood):
+    given = SoftplusAdam(start_mean=-2.0, max_steps=101)
+    val, ood = observations(40), observations(n_ood, seed=1)
+    result = learn_softplus(val, ood, N_ATOMS, SEEDS, given)
+    for seed in SEEDS:
+        dictionary, val_codes, ood_codes, losses = literal_run(seed, val[seed], ood[seed], given)
+        close = {"atol": 2e-4, "rtol": 1e-3}
+        torch.testing.assert_close(result.loss[seed], torch.tensor(losses[::100]), **close)
+        torch.testing.assert_close(result.dictionary[seed], dictionary, **close)
+        torch.testing.assert_close(result.learned_codes[seed], val_codes, **close)
+        torch.testing.assert_close(result.other_codes[seed], ood_codes, **close)
+    assert result.n_steps.tolist() == [101] * 3
+    assert (result.loss[:, 1] < result.loss[:, 0] / 2).all()
+
+
+def test_the_dictionary_does_not_learn_from_the_other_samples():
+    given = SoftplusAdam(start_mean=-2.0, max_steps=1)
+    val = observations(30)
+    results = [
+        learn_softplus(val, scale * observations(30, seed=1), N_ATOMS, SEEDS, given)
+        for scale in (1, 5)
+    ]
+    assert torch.equal(results[0].dictionary, results[1].dictionary)
+    assert not torch.equal(results[0].loss, results[1].loss)
+
+
+def test_a_seed_learns_the_same_whoever_shares_the_batch():
+    given = SoftplusAdam(start_mean=-2.0, max_steps=400, patience=5, min_steps=20)
+    val, ood = observations(37), observations(21, seed=1)
+    together = learn_softplus(val, ood, N_ATOMS, SEEDS, given)
+    assert len(set(together.n_steps.tolist())) > 1, "seeds must stop at different steps"
+    for seed in SEEDS:
+        own = slice(seed, seed + 1)
+        alone = learn_softplus(val[own], ood[own], N_ATOMS, (seed,), given)
+        n_records = alone.loss.shape[1]
+        assert torch.equal(together.loss[own, :n_records], alone.loss)
+        assert together.loss[own, n_records:].isnan().all()
+        for name in ("dictionary", "learned_codes", "other_codes", "n_steps", "rate"):
+            assert torch.equal(getattr(together, name)[own], getattr(alone, name)), name
+
+
+def test_inference_approaches_the_optimum_for_a_fixed_dictionary():
+    y = observations(20).double()
+    dictionary = random_dictionary(OBS_DIM, N_ATOMS, SEEDS).double()
+    given = SoftplusAdam(start_mean=-3.0, learning_rate=0.02, growth=1.0, cut=1.0, max_steps=3000)
+    codes = infer_softplus(y, dictionary, given)
+    assert torch.equal(codes[1:2], infer_softplus(y[1:2], dictionary[1:2], given))
+    gradient = 2 / (20 * OBS_DIM) * (codes @ dictionary.mT - y) @ dictionary
+    gradient = gradient + given.lam / (20 * N_ATOMS) * dictionary.norm(dim=1, keepdim=True)
+    assert (codes >= 0).all()
+    assert (gradient * codes).abs().max() < 1e-6
+    assert gradient.min() > -1e-5
+
+
+def test_dead_atoms_leave_no_nan():
+    dictionary = random_dictionary(OBS_DIM, N_ATOMS, SEEDS)
+    dictionary[:, :, 4] = 0
+    codes = infer_softplus(observations(9), dictionary, SoftplusAdam(max_steps=50))
+    assert codes.isfinite().all()
+
+
+def literal_schedule(losses):
+    rate, best, bad = 1e-3, math.inf, 0
+    for loss in losses:
+        if loss < best:
+            best, rate, bad = loss, rate * 1.1, 0
+        else:
+            bad += 1
+            if bad >= 2:
+                rate, bad = rate * 0.5, 0
+        rate = min(max(rate, 1e-6), 1.0)
+        yield rate
+
+
+losses = st.lists(st.floats(0, 10) | st.just(math.nan), min_size=1, max_size=200)
+
+
+@given(losses)
+def test_rate_follows_the_published_schedule(losses):
+    schedule = AdaptiveRate(SoftplusAdam())
+    assert [schedule.update(loss) for loss in losses] == list(literal_schedule(losses))
+
+
+@pytest.mark.parametrize(("loss", "limit"), [(lambda i: -i, 1.0), (lambda i: i, 1e-6)])
+def test_rate_keeps_its_limits(loss, limit):
+    schedule = AdaptiveRate(SoftplusAdam())
+    assert [schedule.update(loss(i)) for i in range(100)][-1] == limit
+
+
+def test_early_stop_waits_for_patience_and_for_the_first_steps():
+    stop = EarlyStop(SoftplusAdam(patience=3, min_steps=10, improvement=0.1))
+    falls_too_little = [1.0 - 0.01 * step for step in range(20)]
+    assert [stop.reached(x, step) for step, x in enumerate(falls_too_little)].index(True) == 13
+    stop = EarlyStop(SoftplusAdam(patience=3, min_steps=10, improvement=0.1))
+    assert [stop.reached(1.0, step) for step in range(12)] == [False] * 11 + [True]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from(
+        [
+            ({"lam": -1.0}, "lam must be"),
+            ({"start_mean": math.inf}, "start_mean must be a finite number, got inf"),
+            ({"start_std": -1.0}, "start_std must be"),
+            ({"learning_rate": 0.0}, "learning_rate must be a positive number, got 0.0"),
+            ({"growth": 0.0}, "growth must be"),
+            ({"cut": -0.5}, "cut must be"),
+            ({"steps_before_cut": 0}, "steps_before_cut must be a positive integer, got 0"),
+            ({"lowest_rate": 2.0}, "lowest_rate must be at most highest_rate 1.0, got 2.0"),
+            ({"max_steps": 0}, "max_steps must be a positive integer, got 0"),
+            ({"improvement": -1e-6}, "improvement must be"),
+            ({"patience": 0}, "patience must be"),
+            ({"min_steps": -1}, "min_steps must be"),
+        ]
+    )
+)
+def test_settings_out_of_range_are_named(case):
+    values, message = case
+    with pytest.raises(ValueError, match=message):
+        SoftplusAdam(**values)
+
+
+def test_shapes_that_do_not_go_together_are_named():
+    val, ood, given = observations(5), observations(4), SoftplusAdam(max_steps=1)
+    with pytest.raises(ValueError, match="must have shape"):
+        learn_softplus(val, ood[:2], N_ATOMS, SEEDS, given)
+    with pytest.raises(ValueError, match="must have shape"):
+        learn_softplus(val, ood, N_ATOMS, (0,), given)
+    with pytest.raises(ValueError, match="n_atoms must be a positive integer, got 0"):
+        learn_softplus(val, ood, 0, SEEDS, given)
+    with pytest.raises(ValueError, match="must share seed and obs"):
+        infer_softplus(val, random_dictionary(OBS_DIM, N_ATOMS, (0,)), given)

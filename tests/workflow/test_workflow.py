@@ -1,0 +1,212 @@
+"""The workflow as a whole: what runs, what runs again after which change, what survives a kill."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import psutil
+import pytest
+import yaml
+
+from project import CELL, ROOT, SECONDS, TINY
+
+FIGURE_FILES = [".pdf", ".png", ".csv", "_all.pdf", "_all.png"]
+AFTER_MODELS = {
+    "evaluate",
+    "tabulate latents",
+    "tabulate samples",
+    "draw latents",
+    "draw samples",
+}
+NOTHING = set()
+
+
+def test_all_files_are_made(reference):
+    made = reference.contents().keys()
+    assert f"data/{CELL}.nc" in made
+    for method in TINY["methods"]:
+        assert {f"models/{CELL}/{method}.nc", f"codes/{CELL}/{method}.nc"} <= made
+    for experiment in TINY["experiments"]:
+        assert f"paper/tables/{experiment}.nc" in made
+        assert {f"paper/figures/{experiment}{end}" for end in FIGURE_FILES} <= made
+
+
+def test_the_second_run_does_nothing(finished):
+    assert "Nothing to be done" in finished.succeed()
+
+
+def test_touched_sources_rerun_nothing(finished):
+    for path in (finished.folder / "workflow").rglob("*"):
+        os.utime(path)
+    assert finished.planned() == NOTHING
+
+
+def test_a_comment_reruns_nothing(finished):
+    finished.append("methods/pca.py", "# A remark.")
+    assert finished.planned() == NOTHING
+
+
+def test_an_edited_method_reruns_itself_and_what_hangs_on_it(finished):
+    finished.append("methods/pca.py", "EDITED = True")
+    assert finished.planned() == {"fit pca"} | AFTER_MODELS
+
+
+def test_code_that_methods_share_reruns_those_that_import_it(finished):
+    finished.append("inference/fista.py", "EDITED = True")
+    planned = finished.planned()
+    assert "fit fista_oracle" in planned
+    assert not {"simulate", "fit pca", "fit raw", "fit sae_relu"} & planned
+
+
+def test_an_edited_metric_refits_nothing(finished):
+    finished.append("metrics/mcc.py", "EDITED = True")
+    assert finished.planned() == AFTER_MODELS
+
+
+def test_an_edited_figure_is_drawn_again_alone(finished):
+    finished.append("figures/latents.py", "EDITED = True")
+    assert finished.planned() == {"draw latents"}
+
+
+def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
+    finished.append("figures/style.py", "EDITED = True")
+    assert finished.planned() == {"draw latents", "draw samples"}
+
+
+def test_a_deleted_figure_is_drawn_again_alone(finished, reference):
+    (finished.results / "paper/figures/latents.png").unlink()
+    assert finished.planned() == {"draw latents"}
+    finished.succeed("fig_latents")
+    assert finished.contents() == reference.contents()
+
+
+def test_a_changed_setting_reruns_its_method(finished):
+    finished.configure(settings={"sae_relu": {"epochs": 4}})
+    assert finished.planned() == {"fit sae_relu"} | AFTER_MODELS
+
+
+@pytest.mark.parametrize("seeds", [[0, 2], [1, 0]])
+def test_changed_seeds_rerun_everything(finished, seeds):
+    finished.configure(seeds=seeds)
+    fits = {f"fit {method}" for method in TINY["methods"]}
+    assert finished.planned() == {"simulate"} | fits | AFTER_MODELS
+
+
+def test_another_device_recomputes_nothing(finished):
+    finished.configure(device="cpu")
+    assert finished.planned() == NOTHING
+
+
+def test_a_method_less_refits_nothing(finished):
+    finished.configure(methods=["fista_oracle", "pca"])
+    assert finished.planned() == AFTER_MODELS
+
+
+def test_a_truncated_file_is_named_and_heals_when_deleted(finished, reference):
+    damaged = finished.results / f"codes/{CELL}/pca.nc"
+    os.truncate(damaged, damaged.stat().st_size // 2)
+    failed = finished.run()
+    assert failed.returncode != 0
+    log = (finished.results / f"logs/paper/evaluate/{CELL}.log").read_text()
+    complaint = f"results/tiny/codes/{CELL}/pca.nc"
+    assert complaint in log
+    assert log.strip() in failed.stdout
+    assert "Traceback" not in log
+    damaged.unlink()
+    finished.succeed("models", "all")
+    assert finished.contents() == reference.contents()
+
+
+def kill(process: subprocess.Popen) -> None:
+    """End Snakemake and its jobs at once, without a chance to tidy up."""
+    driver = psutil.Process(process.pid)
+    for each in [driver, *driver.children(recursive=True)]:
+        each.kill()
+    process.wait(SECONDS)
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(fresh, reference):
+    process = subprocess.Popen(
+        fresh.command(),
+        cwd=fresh.folder,
+        env=fresh.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + SECONDS
+    while not list(fresh.results.glob("codes/*/*.nc")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kill(process)
+    assert not (fresh.results / "paper/tables/latents.nc").exists()
+    fresh.succeed("--unlock")
+    fresh.succeed()
+    assert fresh.contents() == reference.contents()
+
+
+def test_one_figure_needs_only_its_own_table(fresh):
+    planned = fresh.planned("fig_samples")
+    assert {"tabulate samples", "draw samples"} <= planned
+    assert not {"tabulate latents", "draw latents"} & planned
+
+
+@pytest.mark.parametrize(
+    ("target", "last"),
+    [
+        ("data", "simulate"),
+        ("models", "fit pca"),
+        ("metrics", "evaluate"),
+        ("tables", "tabulate latents"),
+        ("figures", "draw latents"),
+    ],
+)
+def test_each_stage_has_a_target(fresh, target, last):
+    order = ["simulate", "fit pca", "evaluate", "tabulate latents", "draw latents"]
+    planned = fresh.planned(target)
+    assert [job for job in order if job in planned] == order[: order.index(last) + 1]
+
+
+def test_a_parent_is_fitted_but_not_compared(fresh):
+    fresh.configure(methods=["dl_lista"])
+    shown = fresh.succeed("--dry-run")
+    assert {"fit dl_fista", "fit dl_lista"} <= fresh.planned()
+    scored = re.search(r"^rule evaluate:\n    input: (.*)$", shown, re.MULTILINE).group(1)
+    assert f"codes/{CELL}/dl_lista.nc" in scored
+    assert f"codes/{CELL}/dl_fista.nc" not in scored
+
+
+def test_a_new_method_is_one_new_file(fresh):
+    folder = fresh.folder / "workflow" / "sae_surgery" / "methods"
+    shutil.copy(folder / "pca.py", folder / "mine.py")
+    fresh.configure(methods=None)
+    assert "fit mine" in fresh.planned()
+
+
+def test_a_bad_configuration_stops_before_anything_runs(fresh):
+    fresh.configure(methods=["pcs"], seeds=[0, 0])
+    failed = fresh.run()
+    assert failed.returncode != 0
+    assert "seeds: [0, 0] holds 0 more than once" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert not fresh.results.exists()
+
+
+@pytest.mark.parametrize("name", ["quick", "paper"])
+def test_the_configurations_of_the_project_are_planned_quickly(fresh, name):
+    shutil.copy(ROOT / "config" / f"{name}.yaml", fresh.folder / "tiny.yaml")
+    start = time.monotonic()
+    shown = fresh.succeed("--dry-run", "--quiet", "rules")
+    seconds = time.monotonic() - start
+    jobs = int(re.search(r"^total +(\d+)$", shown, re.MULTILINE).group(1))
+    assert (jobs <= 1500) if name == "paper" else (jobs == 4 * 15 + 2 * 3 + 1)
+    assert seconds < 60
+
+
+def test_a_configuration_is_laid_over_the_default(fresh):
+    chosen = yaml.safe_load((ROOT / "config" / "quick.yaml").read_text())["sweeps"]["sparsity"]
+    fresh.configure(experiments=["sparsity"], methods=["raw"])
+    shown = fresh.succeed("--dry-run", "data")
+    assert len(re.findall(r"^rule simulate:", shown, re.MULTILINE)) == len(chosen["k"])

@@ -1,0 +1,10 @@
+"""Recovery against the number of samples, of a large problem."""
+
+from sae_surgery.figures.sweep import READING, sweep_figure
+
+INPUTS = ("samples_large",)
+QUESTION = (
+    "At ten thousand latents, do more samples close the gap to the oracle, in distribution and on "
+    f"combinations never seen in training? {READING}"
+)
+draw, numbers = sweep_figure("samples_large", "n_samples")

@@ -1,0 +1,369 @@
+"""Codes z = softplus(u) and the dictionary by gradient descent together, without an encoder.
+
+The loss of a seed is, over the samples that teach the dictionary and over those that are only coded,
+
+    Σ over both sets   mean (y − D z)² + λ mean (z ‖d‖),
+
+means over all elements of a set, d being a code's own atom; the dictionary receives no gradient from
+the second set. Source: Barin Pacela et al., arXiv 2603.28744, and their released code.
+
+Gradients are written out. The atoms' norms are one more row of the dictionary, and Σ z ‖d‖ thereby
+one more observed dimension, so that the penalty costs no pass over the codes of its own. Seeds run
+one after another, each with its own optimiser, learning rate and end: one seed's codes fill the
+machine, and stacking seeds would only grow the working set beyond the caches.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad, softplus
+
+from sae_surgery.checks import (
+    require_count,
+    require_match,
+    require_non_negative,
+    require_positive,
+    require_positive_integer,
+)
+from sae_surgery.inference.columns import NORM_FLOOR, random_columns
+from sae_surgery.inference.layout import VECTOR_WIDTH
+from sae_surgery.progress import Tracker, silent
+
+RECORD_EVERY = 100
+"""Steps between two entries of the loss history."""
+
+
+@dataclass(frozen=True)
+class SoftplusAdam:
+    """Settings of Softplus-Adam; the defaults are the paper's.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+    """
+
+    lam: float = 0.1
+    """λ, weight of the penalty."""
+    start_mean: float = -10.0
+    """Mean of the normal distribution that u is drawn from."""
+    start_std: float = 1.0
+    """Its standard deviation."""
+    learning_rate: float = 1e-3
+    """First learning rate of Adam."""
+    growth: float = 1.1
+    """The learning rate is multiplied by this after a new lowest loss …"""
+    cut: float = 0.5
+    """… and by this after …"""
+    steps_before_cut: int = 2
+    """… this many steps without one …"""
+    lowest_rate: float = 1e-6
+    """… and kept between this …"""
+    highest_rate: float = 1.0
+    """… and this."""
+    max_steps: int = 50_000
+    """Steps after which learning ends."""
+    improvement: float = 1e-6
+    """What a loss must be below the lowest one to count as better for the early stop."""
+    patience: int = 5000
+    """A seed stops after this many steps without a better loss …"""
+    min_steps: int = 10_000
+    """… in a step whose number, from 0, is above this."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not math.isfinite(self.start_mean):
+            raise ValueError(f"start_mean must be a finite number, got {self.start_mean}")
+        require_non_negative(
+            lam=self.lam, start_std=self.start_std, improvement=self.improvement
+        )
+        require_positive(
+            learning_rate=self.learning_rate,
+            growth=self.growth,
+            cut=self.cut,
+            lowest_rate=self.lowest_rate,
+            highest_rate=self.highest_rate,
+        )
+        require_positive_integer(
+            steps_before_cut=self.steps_before_cut,
+            max_steps=self.max_steps,
+            patience=self.patience,
+        )
+        require_count(min_steps=self.min_steps)
+        if self.lowest_rate > self.highest_rate:
+            raise ValueError(
+                f"lowest_rate must be at most highest_rate {self.highest_rate}, "
+                f"got {self.lowest_rate}"
+            )
+
+
+class SoftplusResult(NamedTuple):
+    """What Softplus-Adam returns, all seeds stacked."""
+
+    dictionary: Tensor
+    """D (seed, obs, atom), columns of any length"""
+    learned_codes: Tensor
+    """Z (seed, sample, atom) of the samples that taught the dictionary"""
+    other_codes: Tensor
+    """Z (seed, sample, atom) of the samples that were only coded"""
+    loss: Tensor
+    """(seed, record), before every `RECORD_EVERY`-th step; NaN after a seed has stopped"""
+    n_steps: Tensor
+    """(seed,), steps taken"""
+    rate: Tensor
+    """(seed,), learning rate after the last step"""
+
+
+@torch.no_grad()
+def learn_softplus(
+    observations: Tensor,
+    others: Tensor,
+    n_atoms: int,
+    seeds: Sequence[int],
+    settings: SoftplusAdam,
+    progress: Tracker = silent,
+) -> SoftplusResult:
+    """Learn a dictionary and codes for each seed, from random ones.
+
+    A seed draws u for `observations`, then for `others`, then its dictionary, from one generator.
+
+    Parameters
+    ----------
+    observations
+        Y (seed, sample, obs) that teach the dictionary.
+    others
+        Y (seed, sample, obs) that are coded along with it.
+    n_atoms
+        Width of the dictionary.
+    seeds
+        One for each entry of the arrays.
+    settings
+        See `SoftplusAdam`.
+    progress
+        Wraps each seed's loop over steps.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not go together, or there is not one seed for each entry.
+    """
+    require_positive_integer(n_atoms=n_atoms)
+    shapes = tuple(observations.shape), tuple(others.shape)
+    if observations.ndim != 3 or shapes[0][::2] != shapes[1][::2] or len(seeds) != shapes[0][0]:
+        raise ValueError(
+            f"observations and others must have shape ({len(seeds)}, sample, obs), "
+            f"got {shapes[0]} and {shapes[1]}"
+        )
+    runs = []
+    for seed, taught, coded in zip(seeds, observations, others, strict=True):
+        generator = torch.Generator().manual_seed(seed)
+        starts = [_draw_logits(len(y), n_atoms, settings, generator) for y in (taught, coded)]
+        dictionary = random_columns(taught.shape[1], n_atoms, generator)
+        problem = _Problem(dictionary.to(taught), settings.lam)
+        problem.add(taught, starts[0], teaches=True)
+        problem.add(coded, starts[1], teaches=False)
+        runs.append(_descend(problem, settings, progress, f"softplus_adam, seed {seed}"))
+    return _stack(runs)
+
+
+@torch.no_grad()
+def infer_softplus(
+    observations: Tensor,
+    dictionary: Tensor,
+    settings: SoftplusAdam,
+    progress: Tracker = silent,
+) -> Tensor:
+    """Infer codes (seed, sample, atom) for a fixed dictionary, by the same descent.
+
+    All u start at `settings.start_mean`: with the dictionary given there is no symmetry to break,
+    and codes depend on nothing but the arguments.
+
+    Parameters
+    ----------
+    observations
+        Y (seed, sample, obs).
+    dictionary
+        D (seed, obs, atom).
+    settings
+        See `SoftplusAdam`.
+    progress
+        Wraps each seed's loop over steps.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not go together.
+    """
+    require_match(observations, dictionary)
+    codes = []
+    for number, (coded, atoms) in enumerate(zip(observations, dictionary, strict=True)):
+        start = coded.new_full((len(coded), atoms.shape[1]), settings.start_mean)
+        problem = _Problem(atoms, settings.lam)
+        problem.add(coded, start, teaches=False)
+        _descend(problem, settings, progress, f"softplus codes, problem {number}")
+        codes.append(problem.codes(0))
+    return torch.stack(codes)
+
+
+@dataclass
+class AdaptiveRate:
+    """The learning rate of one seed: up while the loss sets records, down when it does not."""
+
+    settings: SoftplusAdam
+    rate: float = field(init=False)
+    lowest: float = math.inf
+    steps_since: int = 0
+
+    def __post_init__(self) -> None:
+        """Start from the first learning rate."""
+        self.rate = self.settings.learning_rate
+
+    def update(self, loss: float) -> float:
+        """Return the rate of the next step, given the loss of the last."""
+        if loss < self.lowest:
+            self.lowest, self.steps_since = loss, 0
+            self.rate *= self.settings.growth
+        else:
+            self.steps_since += 1
+            if self.steps_since >= self.settings.steps_before_cut:
+                self.steps_since = 0
+                self.rate *= self.settings.cut
+        self.rate = min(max(self.rate, self.settings.lowest_rate), self.settings.highest_rate)
+        return self.rate
+
+
+@dataclass
+class EarlyStop:
+    """The end of one seed: when its loss has not become better for long enough."""
+
+    settings: SoftplusAdam
+    lowest: float = math.inf
+    steps_since: int = 0
+
+    def reached(self, loss: float, step: int) -> bool:
+        """Return whether to stop after `step`, counted from 0."""
+        if loss < self.lowest - self.settings.improvement:
+            self.lowest, self.steps_since = loss, 0
+        else:
+            self.steps_since += 1
+        return self.steps_since >= self.settings.patience and step > self.settings.min_steps
+
+
+@dataclass
+class _Samples:
+    """One set of samples with its codes; arrays as wide as the extended dictionary has rows."""
+
+    observations: Tensor
+    """(sample, row), zero in the row of norms and the padding"""
+    logits: Tensor
+    """u (sample, atom); its `grad` holds the gradient"""
+    teaches: bool
+    residual: Tensor
+    """(sample, row)"""
+    codes: Tensor
+    """(sample, atom)"""
+
+
+class _Problem:
+    """Loss and gradient of one seed."""
+
+    def __init__(self, dictionary: Tensor, lam: float) -> None:
+        self.obs_dim = dictionary.shape[0]
+        self.lam = lam
+        padding = -(self.obs_dim + 1) % VECTOR_WIDTH
+        self.extended = pad(dictionary, (0, 0, 0, 1 + padding))
+        self.dictionary = self.extended[: self.obs_dim]
+        self.norms = self.extended[self.obs_dim]
+        self.samples: list[_Samples] = []
+
+    def add(self, observations: Tensor, logits: Tensor, teaches: bool) -> None:
+        """Add observations (sample, obs) with the u (sample, atom) to start from."""
+        padding = len(self.extended) - self.obs_dim
+        extended = pad(observations, (0, padding))
+        logits = logits.to(observations, copy=True)
+        logits.grad = torch.empty_like(logits)
+        buffers = torch.empty_like(extended), torch.empty_like(logits)
+        self.samples.append(_Samples(extended, logits, teaches, *buffers))
+
+    def parameters(self) -> list[Tensor]:
+        """Return what is to be optimised; each `grad` is written by `differentiate`."""
+        logits = [samples.logits for samples in self.samples]
+        teaching = any(samples.teaches for samples in self.samples)
+        return [*logits, self.dictionary] if teaching else logits
+
+    def differentiate(self) -> float:
+        """Return the loss and write its gradient."""
+        torch.linalg.vector_norm(self.dictionary, dim=0, out=self.norms)
+        return float(sum(self._differentiate(samples) for samples in self.samples))
+
+    def _differentiate(self, samples: _Samples) -> Tensor:
+        """Return the share of one set of samples in the loss and write the gradient."""
+        codes = softplus(samples.logits, out=samples.codes)
+        residual = samples.residual
+        torch.addmm(samples.observations, codes, self.extended.T, beta=-1, out=residual)
+        error, penalty = residual[:, : self.obs_dim], residual[:, self.obs_dim]
+        loss = error.square().mean() + penalty.sum() * (self.lam / codes.numel())
+
+        residual.mul_(2 / error.numel())
+        penalty.fill_(self.lam / codes.numel())
+        gradient = torch.mm(residual, self.extended, out=samples.logits.grad)
+        if samples.teaches:
+            extended = residual.T @ codes
+            direction = self.dictionary / self.norms.clamp_min(NORM_FLOOR)
+            by_norms = extended[self.obs_dim] * direction
+            self.dictionary.grad = extended[: self.obs_dim].add_(by_norms)
+        gradient.mul_(torch.sigmoid(samples.logits, out=codes))
+        return loss
+
+    def codes(self, number: int) -> Tensor:
+        """Return the codes (sample, atom) of the set added as `number`."""
+        return softplus(self.samples[number].logits)
+
+
+class _Run(NamedTuple):
+    problem: _Problem
+    loss: list[float]
+    n_steps: int
+    rate: float
+
+
+def _descend(
+    problem: _Problem, settings: SoftplusAdam, progress: Tracker, label: str
+) -> _Run:
+    """Optimise one seed in place."""
+    optimiser = torch.optim.Adam(problem.parameters(), lr=settings.learning_rate, fused=True)
+    rate, stop, recorded = AdaptiveRate(settings), EarlyStop(settings), []
+    for step in progress(range(settings.max_steps), label):
+        loss = problem.differentiate()
+        optimiser.step()
+        optimiser.param_groups[0]["lr"] = rate.update(loss)
+        if step % RECORD_EVERY == 0:
+            recorded.append(loss)
+        if stop.reached(loss, step):
+            break
+    return _Run(problem, recorded, step + 1, rate.rate)
+
+
+def _draw_logits(
+    n_samples: int, n_atoms: int, settings: SoftplusAdam, generator: torch.Generator
+) -> Tensor:
+    drawn = torch.randn(n_samples, n_atoms, generator=generator)
+    return drawn.mul_(settings.start_std).add_(settings.start_mean)
+
+
+def _stack(runs: list[_Run]) -> SoftplusResult:
+    longest = max(len(run.loss) for run in runs)
+    losses = [run.loss + [math.nan] * (longest - len(run.loss)) for run in runs]
+    problems = [run.problem for run in runs]
+    return SoftplusResult(
+        dictionary=torch.stack([problem.dictionary for problem in problems]),
+        learned_codes=torch.stack([problem.codes(0) for problem in problems]),
+        other_codes=torch.stack([problem.codes(1) for problem in problems]),
+        loss=torch.tensor(losses),
+        n_steps=torch.tensor([run.n_steps for run in runs]),
+        rate=torch.tensor([run.rate for run in runs]),
+    )

@@ -1,0 +1,49 @@
+"""What the LISTA methods share: a network trained on val for a dictionary that stays fixed."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+
+from sae_surgery.learning.lista import Lista, ListaParameters, encode_lista, train_lista
+from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
+from sae_surgery.problem import Cell
+
+PARAMETERS = {
+    "recurrent": (("layer", "atom", "atom_before"), "recurrent weights W"),
+    "encoder": (("layer", "atom", "obs"), "input weights S"),
+    "thresholds": (("layer", "atom"), "thresholds θ, used by absolute value"),
+}
+"""Field of `ListaParameters` → dimensions and long name in the model."""
+
+
+class ListaMethod(Method):
+    """An unrolled network for a fixed dictionary; a subclass says which dictionary."""
+
+    family = "sparse coding"
+    learns_from = ("val",)
+    signed = True
+    Settings: ClassVar[type] = Lista
+
+    @abstractmethod
+    def dictionary(self, problem: Problem) -> Tensor:
+        """Return the dictionary (seed, obs, atom) to train for."""
+
+    def fit(self, problem: Problem) -> Fitted:
+        """Train all seeds' networks in the same steps."""
+        dictionary = self.dictionary(problem)
+        observations = problem.observations["val"]
+        parameters = train_lista(
+            observations, dictionary, problem.seeds, self.settings, problem.track
+        )
+        model = Model(
+            dictionary=Parameter(dictionary, ("obs", "atom"), "dictionary of the loss"),
+        )
+        for name, (dims, long_name) in PARAMETERS.items():
+            model[name] = Parameter(getattr(parameters, name), dims, long_name)
+        return Fitted(model)
+
+    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+        """Run the network."""
+        parameters = ListaParameters(**{name: model.tensor(name) for name in PARAMETERS})
+        return encode_lista(observations, parameters)

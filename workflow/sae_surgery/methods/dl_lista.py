@@ -1,0 +1,21 @@
+"""Unrolled sparse coding for the dictionary that dictionary learning found."""
+
+from torch import Tensor
+
+from sae_surgery.methods._lista import ListaMethod
+from sae_surgery.methods.base import Problem
+
+
+class DlLista(ListaMethod):
+    """LISTA with D from the model of `dl_fista` (protocol, section 2)."""
+
+    title = "DL-LISTA"
+    family = "sparse coding"
+    parent = "dl_fista"
+    gpu_from = 500
+    # The layers of three seeds with Adam's moments fill 20 GB here, 80 GB at twice the latents.
+    max_latents = 5000
+
+    def dictionary(self, problem: Problem) -> Tensor:
+        """Return the learned dictionary."""
+        return problem.parent.tensor("dictionary")
