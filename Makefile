@@ -35,7 +35,7 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	@echo "==> Running the tests"
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadfile
 	@echo "==> All tests passed. What they hold the project to is in tests/."
 
 clean:

@@ -6,5 +6,5 @@ import torch
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
-    """Tests run side by side, each on a thread of its own."""
+    """Leave the other processor cores to the tests beside."""
     torch.set_num_threads(1)

@@ -65,7 +65,7 @@ def bench(tmp_path_factory):
 @ALL
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
     cls = type(methods.load(name))
-    for trait in ("title", "family", "parent", "gpu_from", "max_latents"):
+    for trait in ("title", "family", "parent", "gpu_from", "max_latents", "atom_pairs"):
         assert methods.trait(name, trait) == getattr(cls, trait)
 
 

@@ -17,7 +17,6 @@ from sae_surgery.learning.autoencoder import (
     TrainingSettings,
     train_autoencoder,
 )
-from sae_surgery.learning.autoencoder.base import unit_columns
 from sae_surgery.learning.streams import LOADER_ORDER
 
 K = 3
@@ -215,6 +214,18 @@ def test_training_lowers_the_loss_and_reports_every_epoch(name):
     assert (history.regulariser > 0).all() == (name in ("relu", "jumprelu"))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_history_is_the_loss_of_the_codes_over_all_samples(name):
+    autoencoder = make(name, epochs=1, learning_rate=1e-9, weight_decay=0.0)
+    observations = observe(2, 150)
+    parameters, history = train_autoencoder(autoencoder, observations, WIDTH, (0, 1))
+    codes = autoencoder.encode(parameters, observations)
+    error = codes @ parameters.decoder.mT + parameters.decoder_bias[:, None] - observations
+    torch.testing.assert_close(history.reconstruction[:, 0], error.square().mean((1, 2)))
+    cost = {"relu": codes.sum(2).mean(1), "jumprelu": (codes > 0).sum(2).float().mean(1)}
+    torch.testing.assert_close(history.regulariser[:, 0], cost.get(name, torch.zeros(2)))
+
+
 def test_columns_are_renormalised_after_the_scheduled_epochs_only():
     unit = {}
 
@@ -225,10 +236,6 @@ def test_columns_are_renormalised_after_the_scheduled_epochs_only():
     autoencoder = make("relu", epochs=5, renormalise_every=2, learning_rate=0.01)
     train_autoencoder(autoencoder, observe(1, 100), WIDTH, (0,), on_epoch=record)
     assert unit == {0: True, 1: False, 2: True, 3: False, 4: True}
-
-
-def test_dead_columns_stay_finite():
-    assert torch.equal(unit_columns(torch.zeros(1, 4, 3)), torch.zeros(1, 4, 3))
 
 
 def test_topk_keeps_at_most_k_codes_of_a_sample_and_they_are_positive():

@@ -45,7 +45,7 @@ BAD = {
     "seed negative": ({"seeds": [-1]}, ["seeds.0", "-1", "from 0"]),
     "seed too large": ({"seeds": [2**32]}, ["seeds.0", str(2**32), str(2**32 - 1)]),
     "seed a float": ({"seeds": [1.0]}, ["seeds.0", "1.0", "integer"]),
-    "seed a text": ({"seeds": ["0"]}, ["seeds.0", "'0'", "integer"]),
+    "seed a text": ({"seeds": ["one"]}, ["seeds.0", "'one'", "integer"]),
     "seed a boolean": ({"seeds": [True]}, ["seeds.0", "True", "integer"]),
     "methods a text": ({"methods": "pca"}, ["methods", "'pca'", "array"]),
     "methods empty": ({"methods": []}, ["methods", "[]", "at least one"]),
@@ -110,6 +110,10 @@ def test_a_bad_configuration_is_refused_in_words(change, words):
     assert len(caught.value.problems) >= 1
     for word in words:
         assert word in str(caught.value)
+
+
+def test_seeds_from_the_command_line_are_numbers():
+    assert config.load(merged(GOOD, {"seeds": ["0", "7"]})).seeds == (0, 7)
 
 
 def test_sweeps_are_needed():

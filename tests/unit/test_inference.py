@@ -1,6 +1,7 @@
 """Codes for a given dictionary: FISTA, ISTA and matching pursuit."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -90,9 +91,7 @@ def test_converged_codes_meet_the_kkt_conditions(size, non_negative):
     codes = fista(observations, dictionary, LAM, 5000, non_negative=non_negative)
     correlations = (observations - codes @ dictionary.mT) @ dictionary
     active = codes.abs() > 1e-3
-    torch.testing.assert_close(
-        correlations[active], LAM * codes.sign()[active], atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(correlations[active], LAM * codes.sign()[active], atol=1e-4, rtol=0)
     assert ((correlations if non_negative else correlations.abs()) <= LAM + 1e-4).all()
     assert not non_negative or (codes >= 0).all()
 
@@ -139,7 +138,7 @@ def test_ista_descends_and_meets_fista():
         lasso_objective(observations, dictionary, ista(observations, dictionary, LAM, n), LAM)
         for n in (0, 1, 2, 5, 20, 20_000)
     ]
-    for before, after in zip(objectives, objectives[1:], strict=False):
+    for before, after in pairwise(objectives):
         assert (after <= before + 1e-12).all()
     solution = fista(observations, dictionary, LAM, 5000)
     torch.testing.assert_close(

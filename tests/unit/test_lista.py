@@ -83,7 +83,9 @@ def test_training_is_autograd_and_adam(threshold):
                 optimiser.step()
         own = ListaParameters(*(p[seed] for p in parameters))
         torch.testing.assert_close(
-            encode_lista(observations[seed : seed + 1], ListaParameters(*(p[None] for p in own)))[0],
+            encode_lista(observations[seed : seed + 1], ListaParameters(*(p[None] for p in own)))[
+                0
+            ],
             literal_codes(observations[seed], expected).detach(),
             atol=1e-3,
             rtol=1e-3,

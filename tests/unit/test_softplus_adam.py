@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import softplus
 
@@ -33,9 +33,9 @@ def literal_run(seed, val, ood, given):
     """Learn one seed by autograd and a plain Adam, as the protocol says it."""
     generator = torch.Generator().manual_seed(seed)
     start = [torch.randn(len(y), N_ATOMS, generator=generator) for y in (val, ood)]
-    logits = [(given.start_mean + given.start_std * u).requires_grad_() for u in start]
+    logits = [(u + given.start_mean).double().requires_grad_() for u in start]
     dictionary = torch.randn(OBS_DIM, N_ATOMS, generator=generator)
-    dictionary = (dictionary / dictionary.norm(dim=0)).requires_grad_()
+    dictionary = (dictionary / dictionary.norm(dim=0)).double().requires_grad_()
     optimiser = torch.optim.Adam([*logits, dictionary], lr=given.learning_rate)
     best, bad, losses = math.inf, 0, []
     for _ in range(given.max_steps):
@@ -65,11 +65,11 @@ def literal_run(seed, val, ood, given):
 @pytest.mark.parametrize("n_ood", [40, 15])
 def test_learning_is_autograd_and_adam_with_the_schedule(n_ood):
     given = SoftplusAdam(start_mean=-2.0, max_steps=101)
-    val, ood = observations(40), observations(n_ood, seed=1)
+    val, ood = observations(40).double(), observations(n_ood, seed=1).double()
     result = learn_softplus(val, ood, N_ATOMS, SEEDS, given)
     for seed in SEEDS:
         dictionary, val_codes, ood_codes, losses = literal_run(seed, val[seed], ood[seed], given)
-        close = {"atol": 2e-4, "rtol": 1e-3}
+        close = {"atol": 1e-5, "rtol": 1e-5}
         torch.testing.assert_close(result.loss[seed], torch.tensor(losses[::100]), **close)
         torch.testing.assert_close(result.dictionary[seed], dictionary, **close)
         torch.testing.assert_close(result.learned_codes[seed], val_codes, **close)
@@ -107,13 +107,13 @@ def test_a_seed_learns_the_same_whoever_shares_the_batch():
 def test_inference_approaches_the_optimum_for_a_fixed_dictionary():
     y = observations(20).double()
     dictionary = random_dictionary(OBS_DIM, N_ATOMS, SEEDS).double()
-    given = SoftplusAdam(start_mean=-3.0, learning_rate=0.02, growth=1.0, cut=1.0, max_steps=3000)
+    given = SoftplusAdam(start_mean=-3.0, learning_rate=0.05, growth=1.0, cut=1.0, max_steps=1500)
     codes = infer_softplus(y, dictionary, given)
     assert torch.equal(codes[1:2], infer_softplus(y[1:2], dictionary[1:2], given))
     gradient = 2 / (20 * OBS_DIM) * (codes @ dictionary.mT - y) @ dictionary
     gradient = gradient + given.lam / (20 * N_ATOMS) * dictionary.norm(dim=1, keepdim=True)
     assert (codes >= 0).all()
-    assert (gradient * codes).abs().max() < 1e-6
+    assert (gradient * codes).abs().max() < 5e-6
     assert gradient.min() > -1e-5
 
 
@@ -152,35 +152,41 @@ def test_rate_keeps_its_limits(loss, limit):
     assert [schedule.update(loss(i)) for i in range(100)][-1] == limit
 
 
+def stops_at(losses, **given):
+    stop = EarlyStop(SoftplusAdam(**given))
+    return [stop.reached(loss, step) for step, loss in enumerate(losses)].index(True)
+
+
 def test_early_stop_waits_for_patience_and_for_the_first_steps():
-    stop = EarlyStop(SoftplusAdam(patience=3, min_steps=10, improvement=0.1))
-    falls_too_little = [1.0 - 0.01 * step for step in range(20)]
-    assert [stop.reached(x, step) for step, x in enumerate(falls_too_little)].index(True) == 13
-    stop = EarlyStop(SoftplusAdam(patience=3, min_steps=10, improvement=0.1))
-    assert [stop.reached(1.0, step) for step in range(12)] == [False] * 11 + [True]
+    constant = [1.0] * 30
+    assert stops_at(constant, patience=3, min_steps=10) == 11
+    assert stops_at(constant, patience=20, min_steps=10) == 20
 
 
-@settings(deadline=None, max_examples=25)
-@given(
-    st.sampled_from(
-        [
-            ({"lam": -1.0}, "lam must be"),
-            ({"start_mean": math.inf}, "start_mean must be a finite number, got inf"),
-            ({"start_std": -1.0}, "start_std must be"),
-            ({"learning_rate": 0.0}, "learning_rate must be a positive number, got 0.0"),
-            ({"growth": 0.0}, "growth must be"),
-            ({"cut": -0.5}, "cut must be"),
-            ({"steps_before_cut": 0}, "steps_before_cut must be a positive integer, got 0"),
-            ({"lowest_rate": 2.0}, "lowest_rate must be at most highest_rate 1.0, got 2.0"),
-            ({"max_steps": 0}, "max_steps must be a positive integer, got 0"),
-            ({"improvement": -1e-6}, "improvement must be"),
-            ({"patience": 0}, "patience must be"),
-            ({"min_steps": -1}, "min_steps must be"),
-        ]
-    )
+def test_early_stop_counts_from_the_last_clear_improvement():
+    falling = [0.5 ** min(step, 12) for step in range(30)]
+    assert stops_at(falling, patience=3, min_steps=1, improvement=1e-6) == 15
+    assert stops_at(falling, patience=3, min_steps=1, improvement=2**-7) == 11
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"lam": -1.0}, "lam must be"),
+        ({"start_mean": math.inf}, "start_mean must be a finite number, got inf"),
+        ({"start_std": -1.0}, "start_std must be"),
+        ({"learning_rate": 0.0}, "learning_rate must be a positive number, got 0.0"),
+        ({"growth": 0.0}, "growth must be"),
+        ({"cut": -0.5}, "cut must be"),
+        ({"steps_before_cut": 0}, "steps_before_cut must be a positive integer, got 0"),
+        ({"lowest_rate": 2.0}, "lowest_rate must be at most highest_rate 1.0, got 2.0"),
+        ({"max_steps": 0}, "max_steps must be a positive integer, got 0"),
+        ({"improvement": -1e-6}, "improvement must be"),
+        ({"patience": 0}, "patience must be"),
+        ({"min_steps": -1}, "min_steps must be"),
+    ],
 )
-def test_settings_out_of_range_are_named(case):
-    values, message = case
+def test_settings_out_of_range_are_named(values, message):
     with pytest.raises(ValueError, match=message):
         SoftplusAdam(**values)
 

@@ -57,7 +57,10 @@ def test_encoder_weight_leaves_the_global_generator_alone():
     ("arguments", "message"),
     [
         ({"n_samples": 0}, "n_samples must be a positive integer, got 0"),
-        ({"n_samples": 5, "skip_epochs": -1}, "skip_epochs must not be negative, got -1"),
+        (
+            {"n_samples": 5, "skip_epochs": -1},
+            "skip_epochs must be an integer of at least 0, got -1",
+        ),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

@@ -93,6 +93,10 @@ class Project:
         )
         return {str(path.relative_to(self.results)): path.read_bytes() for path in kept}
 
+    def differences(self, other: "Project") -> set[str]:
+        """Return the names of results that another project lacks or has with other bytes."""
+        return {name for name, _ in self.contents().items() ^ other.contents().items()}
+
 
 def new_project(folder: Path) -> Project:
     folder.mkdir()

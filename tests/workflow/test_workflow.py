@@ -1,5 +1,6 @@
 """The workflow as a whole: what runs, what runs again after which change, what survives a kill."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -79,7 +80,7 @@ def test_a_deleted_figure_is_drawn_again_alone(finished, reference):
     (finished.results / "paper/figures/latents.png").unlink()
     assert finished.planned() == {"draw latents"}
     finished.succeed("fig_latents")
-    assert finished.contents() == reference.contents()
+    assert finished.differences(reference) == NOTHING
 
 
 def test_a_changed_setting_reruns_its_method(finished):
@@ -116,35 +117,38 @@ def test_a_truncated_file_is_named_and_heals_when_deleted(finished, reference):
     assert "Traceback" not in log
     damaged.unlink()
     finished.succeed("models", "all")
-    assert finished.contents() == reference.contents()
+    assert finished.differences(reference) == NOTHING
 
 
 def kill(process: subprocess.Popen) -> None:
     """End Snakemake and its jobs at once, without a chance to tidy up."""
     driver = psutil.Process(process.pid)
     for each in [driver, *driver.children(recursive=True)]:
-        each.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
     process.wait(SECONDS)
 
 
-def test_a_killed_run_resumes_to_the_same_bytes(fresh, reference):
+def test_a_killed_run_resumes_to_the_same_bytes(finished, reference):
+    shutil.rmtree(finished.results)
+    shutil.rmtree(finished.folder / ".snakemake")
     process = subprocess.Popen(
-        fresh.command(),
-        cwd=fresh.folder,
-        env=fresh.environment,
+        finished.command(),
+        cwd=finished.folder,
+        env=finished.environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + SECONDS
-    while not list(fresh.results.glob("codes/*/*.nc")):
+    while not list(finished.results.glob("codes/*/*.nc")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
     kill(process)
-    assert not (fresh.results / "paper/tables/latents.nc").exists()
-    fresh.succeed("--unlock")
-    fresh.succeed()
-    assert fresh.contents() == reference.contents()
+    assert not (finished.results / "paper/tables/latents.nc").exists()
+    finished.succeed("--unlock")
+    finished.succeed()
+    assert finished.differences(reference) == NOTHING
 
 
 def test_one_figure_needs_only_its_own_table(fresh):

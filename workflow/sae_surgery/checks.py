@@ -1,4 +1,4 @@
-"""Checks of arguments that several modules share; each raises a ValueError that says what is allowed."""
+"""Checks of arguments; each raises a ValueError that says what is wrong and what is allowed."""
 
 import math
 
@@ -13,7 +13,7 @@ def require_positive(**values: float) -> None:
 
 
 def require_non_negative(**values: float) -> None:
-    """Raise ValueError unless each of `values`, given by name, is a finite number and at least 0."""
+    """Raise ValueError unless each of `values`, given by name, is a finite number of at least 0."""
     for name, value in values.items():
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"{name} must be a number of at least 0, got {value!r}")

@@ -96,6 +96,7 @@ def load(config: Mapping[str, Any]) -> Run:
         If anything is wrong with it; lists all problems, each with its key, its value and what is
         allowed.
     """
+    config = _seeds_as_numbers(config)
     problems = [_explain(error) for error in _validator().iter_errors(config)]
     if problems:
         raise ConfigError(sorted(problems))
@@ -120,6 +121,15 @@ def load(config: Mapping[str, Any]) -> Run:
         settings=config["settings"],
         experiments=experiments,
     )
+
+
+def _seeds_as_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo what `snakemake --config seeds=[0,1]` does: it reads the items of a list as texts."""
+    seeds = config.get("seeds")
+    if not isinstance(seeds, list):
+        return dict(config)
+    numbers = [int(seed) if isinstance(seed, str) and seed.isdecimal() else seed for seed in seeds]
+    return {**config, "seeds": numbers}
 
 
 @cache

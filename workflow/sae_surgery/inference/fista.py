@@ -128,7 +128,7 @@ def duality_gap(
     residual = observations - codes @ dictionary.mT
     correlations = residual @ dictionary
     largest = (correlations if non_negative else correlations.abs()).amax(2, keepdim=True)
-    dual_point = residual * (lam / largest.clamp_min(lam))
+    dual_point = residual * (lam / largest.clamp_min(max(lam, BOUND_FLOOR)))
     dual = (observations.square() - (observations - dual_point).square()).sum(2) / 2
     return lasso_objective(observations, dictionary, codes, lam) - dual
 
@@ -166,14 +166,14 @@ def _infer(
     shrink = _clamp if non_negative else _soften
     gradient_step = _gradient_step(dictionary, step)
     for block in sample_blocks(*codes.shape[1:], codes.device):
-        descend = gradient_step(observations[:, block])
-        codes[:, block] = _iterate(codes[:, block], descend, shrink, step * lam, weights)
+        gradient_step.begin(observations[:, block])
+        codes[:, block] = _iterate(codes[:, block], gradient_step, shrink, step * lam, weights)
     return codes[:, :n_samples, :n_atoms].contiguous()
 
 
 def _iterate(
     start: Tensor,
-    descend: Callable[[Tensor, Tensor], None],
+    gradient_step: "_GramStep | _ResidualStep",
     shrink: Callable[[Tensor, Tensor], None],
     threshold: Tensor,
     weights: list[float],
@@ -183,7 +183,7 @@ def _iterate(
     point = previous.clone()
     codes = torch.empty_like(previous)
     for weight in weights:
-        descend(point, codes)
+        gradient_step.take(point, out=codes)
         shrink(codes, threshold)
         torch.lerp(previous, codes, weight, out=point)
         previous, codes = codes, previous
@@ -204,49 +204,47 @@ def _soften(codes: Tensor, threshold: Tensor) -> None:
     codes.sub_(codes.clamp(-threshold, threshold))
 
 
-def _gradient_step(
-    dictionary: Tensor, step: Tensor
-) -> Callable[[Tensor], Callable[[Tensor, Tensor], None]]:
-    """Return a function of Y that returns a function (z, out) which writes z − step · (z Dᵀ − Y) D.
+def _gradient_step(dictionary: Tensor, step: Tensor) -> "_GramStep | _ResidualStep":
+    """Return the cheaper way to take a gradient step.
 
-    Of the gradient's two forms the cheaper is taken: z (DᵀD) − Y D costs 2n² operations a sample,
-    (z Dᵀ − Y) D costs 4mn and needs no n × n matrix.
+    A sample costs 2n² operations with DᵀD, and 4mn without, which needs no n × n matrix either.
     """
     obs_dim, n_atoms = dictionary.shape[1:]
-    form = _gram_step if n_atoms < 2 * obs_dim else _residual_step
-    return form(dictionary, step)
+    return (_GramStep if n_atoms < 2 * obs_dim else _ResidualStep)(dictionary, step)
 
 
-def _gram_step(
-    dictionary: Tensor, step: Tensor
-) -> Callable[[Tensor], Callable[[Tensor, Tensor], None]]:
-    scaled = step * dictionary
-    gram = torch.bmm(dictionary.mT, scaled)
-    transition = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device) - gram
+class _GramStep:
+    """z ← z (I − DᵀD/L) + Y D/L."""
 
-    def prepare(observations: Tensor) -> Callable[[Tensor, Tensor], None]:
-        offset = torch.bmm(observations, scaled)
+    def __init__(self, dictionary: Tensor, step: Tensor) -> None:
+        self.scaled = step * dictionary
+        gram = torch.bmm(dictionary.mT, self.scaled)
+        identity = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+        self.transition = identity - gram
 
-        def descend(point: Tensor, out: Tensor) -> None:
-            torch.baddbmm(offset, point, transition, out=out)
+    def begin(self, observations: Tensor) -> None:
+        """Turn to observations Y (seed, sample, obs)."""
+        self.offset = torch.bmm(observations, self.scaled)
 
-        return descend
+    def take(self, point: Tensor, out: Tensor) -> None:
+        """Write the codes one step from `point`, both (seed, sample, atom)."""
+        torch.baddbmm(self.offset, point, self.transition, out=out)
 
-    return prepare
 
+class _ResidualStep:
+    """z ← z − (z Dᵀ − Y) D/L."""
 
-def _residual_step(
-    dictionary: Tensor, step: Tensor
-) -> Callable[[Tensor], Callable[[Tensor, Tensor], None]]:
-    scaled = step * dictionary
+    def __init__(self, dictionary: Tensor, step: Tensor) -> None:
+        self.dictionary = dictionary
+        self.scaled = step * dictionary
 
-    def prepare(observations: Tensor) -> Callable[[Tensor, Tensor], None]:
-        residual = torch.empty_like(observations, memory_format=torch.contiguous_format)
+    def begin(self, observations: Tensor) -> None:
+        """Turn to observations Y (seed, sample, obs)."""
+        self.observations = observations
+        self.residual = torch.empty_like(observations, memory_format=torch.contiguous_format)
 
-        def descend(point: Tensor, out: Tensor) -> None:
-            torch.baddbmm(observations, point, dictionary.mT, beta=-1, out=residual)
-            torch.baddbmm(point, residual, scaled, alpha=-1, out=out)
-
-        return descend
-
-    return prepare
+    def take(self, point: Tensor, out: Tensor) -> None:
+        """Write the codes one step from `point`, both (seed, sample, atom)."""
+        dictionary = self.dictionary.mT
+        torch.baddbmm(self.observations, point, dictionary, beta=-1, out=self.residual)
+        torch.baddbmm(point, self.residual, self.scaled, alpha=-1, out=out)

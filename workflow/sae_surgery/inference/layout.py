@@ -1,10 +1,10 @@
 """How stacks of matrices lie in memory, so that products are fast and the same for any stack.
 
-A CPU's matrix product may round differently when a matrix does not begin at a whole vector. The first
-matrix of a stack always does; the others do only if the number of elements before them is a multiple
-of `VECTOR_WIDTH`. Stacks are therefore padded with zeros, which changes no result otherwise: absent
-samples, dimensions and atoms have codes of zero. Whole vectors are also faster, by 1.3 where
-observations have 47 dimensions.
+A CPU's matrix product may round differently when a matrix does not begin at a whole vector. The
+first matrix of a stack always does; the others do only if the number of elements before them is a
+multiple of `VECTOR_WIDTH`. Stacks are therefore padded with zeros, which changes no result
+otherwise: absent samples, dimensions and atoms have codes of zero. Whole vectors are also faster,
+by 1.3 where observations have 47 dimensions.
 """
 
 import math

@@ -1,8 +1,9 @@
 """LISTA: iterative shrinkage unrolled into layers whose parameters are learned.
 
-With S_θ the signed soft threshold, layer l maps codes z to S_θ(W z + S y), from z = 0. As published,
-the loss of a batch is mean (y − D z)² + λ mean |z| of the last codes, with D fixed; no true codes
-are seen. Source: Gregor and LeCun, Learning fast approximations of sparse coding, ICML 2010.
+With S_θ the signed soft threshold, a layer maps codes z to S_θ(W z + S y), starting from z = 0. As
+published, the loss of a batch is mean (y − D z)² + λ mean |z| of the last codes, with D fixed; no
+true codes are seen. Source: Gregor and LeCun, Learning fast approximations of sparse coding, ICML
+2010.
 """
 
 import math
@@ -153,8 +154,8 @@ def initial_parameters(dictionary: Tensor, settings: Lista) -> ListaParameters:
 class _Network:
     """Parameters of all layers, the gradient of the loss, and one flat tensor for the optimiser.
 
-    Inside, arrays are padded and carry `layer` first and `seed` second, so that a layer of all seeds
-    is contiguous.
+    Inside, arrays are padded and carry `layer` first and `seed` second, so that a layer of all
+    seeds is contiguous.
     """
 
     def __init__(self, parameters: ListaParameters, dictionary: Tensor) -> None:
@@ -180,10 +181,10 @@ class _Network:
         )
 
     def differentiate(self, batch: Tensor, error_scale: float, penalty: float) -> None:
-        """Write the gradient of error_scale ‖y − D z‖² / 2 + penalty ‖z‖₁, summed over the samples.
+        """Write the gradient of Σ error_scale ‖y − D z‖² / 2 + penalty ‖z‖₁ over the samples.
 
-        With p = W z + S y, the layer S_θ(p) passes a gradient to p where its output is not zero, and
-        to |θ| the negative of the same, signed like the output.
+        With p = W z + S y, the layer S_θ(p) passes a gradient to p where its output is not zero,
+        and to |θ| the negative of the same, signed like the output.
         """
         repeated = batch.expand(len(self.weights.encoder), *batch.shape).flatten(0, 1)
         codes = self._forward(repeated)
@@ -238,7 +239,7 @@ def _layer(
 
 
 def _pad_layers(parameters: ListaParameters) -> ListaParameters:
-    """Pad the parameters and put `layer` first; absent atoms get no drive, so their codes are zero."""
+    """Pad the parameters and put `layer` first; absent atoms get no drive, so their codes are 0."""
     recurrent, encoder, thresholds = parameters
     obs, atoms = -encoder.shape[3] % VECTOR_WIDTH, -encoder.shape[2] % ATOM_MULTIPLE
     padded = (

@@ -1,11 +1,11 @@
 """Codes z = softplus(u) and the dictionary by gradient descent together, without an encoder.
 
-The loss of a seed is, over the samples that teach the dictionary and over those that are only coded,
+Some samples teach the dictionary, others are only coded. The loss of a seed is
 
     Σ over both sets   mean (y − D z)² + λ mean (z ‖d‖),
 
-means over all elements of a set, d being a code's own atom; the dictionary receives no gradient from
-the second set. Source: Barin Pacela et al., arXiv 2603.28744, and their released code.
+means over all elements of a set, d being a code's own atom; the dictionary receives no gradient
+from the second set. Source: Barin Pacela et al., arXiv 2603.28744, and their released code.
 
 Gradients are written out. The atoms' norms are one more row of the dictionary, and Σ z ‖d‖ thereby
 one more observed dimension, so that the penalty costs no pass over the codes of its own. Seeds run
@@ -78,9 +78,7 @@ class SoftplusAdam:
         """Check the ranges."""
         if not math.isfinite(self.start_mean):
             raise ValueError(f"start_mean must be a finite number, got {self.start_mean}")
-        require_non_negative(
-            lam=self.lam, start_std=self.start_std, improvement=self.improvement
-        )
+        require_non_negative(lam=self.lam, start_std=self.start_std, improvement=self.improvement)
         require_positive(
             learning_rate=self.learning_rate,
             growth=self.growth,
@@ -204,8 +202,8 @@ def infer_softplus(
         start = coded.new_full((len(coded), atoms.shape[1]), settings.start_mean)
         problem = _Problem(atoms, settings.lam)
         problem.add(coded, start, teaches=False)
-        _descend(problem, settings, progress, f"softplus codes, problem {number}")
-        codes.append(problem.codes(0))
+        run = _descend(problem, settings, progress, f"softplus codes, problem {number}")
+        codes.append(run.codes[0])
     return torch.stack(codes)
 
 
@@ -319,21 +317,22 @@ class _Problem:
         gradient.mul_(torch.sigmoid(samples.logits, out=codes))
         return loss
 
-    def codes(self, number: int) -> Tensor:
-        """Return the codes (sample, atom) of the set added as `number`."""
-        return softplus(self.samples[number].logits)
+    def codes(self) -> list[Tensor]:
+        """Return the codes (sample, atom) of each set, in the order of adding."""
+        return [softplus(samples.logits) for samples in self.samples]
 
 
 class _Run(NamedTuple):
-    problem: _Problem
+    """What is kept of one seed; the optimiser's arrays are not."""
+
+    dictionary: Tensor
+    codes: list[Tensor]
     loss: list[float]
     n_steps: int
     rate: float
 
 
-def _descend(
-    problem: _Problem, settings: SoftplusAdam, progress: Tracker, label: str
-) -> _Run:
+def _descend(problem: _Problem, settings: SoftplusAdam, progress: Tracker, label: str) -> _Run:
     """Optimise one seed in place."""
     optimiser = torch.optim.Adam(problem.parameters(), lr=settings.learning_rate, fused=True)
     rate, stop, recorded = AdaptiveRate(settings), EarlyStop(settings), []
@@ -345,7 +344,7 @@ def _descend(
             recorded.append(loss)
         if stop.reached(loss, step):
             break
-    return _Run(problem, recorded, step + 1, rate.rate)
+    return _Run(problem.dictionary.clone(), problem.codes(), recorded, step + 1, rate.rate)
 
 
 def _draw_logits(
@@ -358,11 +357,10 @@ def _draw_logits(
 def _stack(runs: list[_Run]) -> SoftplusResult:
     longest = max(len(run.loss) for run in runs)
     losses = [run.loss + [math.nan] * (longest - len(run.loss)) for run in runs]
-    problems = [run.problem for run in runs]
     return SoftplusResult(
-        dictionary=torch.stack([problem.dictionary for problem in problems]),
-        learned_codes=torch.stack([problem.codes(0) for problem in problems]),
-        other_codes=torch.stack([problem.codes(1) for problem in problems]),
+        dictionary=torch.stack([run.dictionary for run in runs]),
+        learned_codes=torch.stack([run.codes[0] for run in runs]),
+        other_codes=torch.stack([run.codes[1] for run in runs]),
         loss=torch.tensor(losses),
         n_steps=torch.tensor([run.n_steps for run in runs]),
         rate=torch.tensor([run.rate for run in runs]),

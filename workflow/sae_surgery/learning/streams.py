@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
+from sae_surgery.checks import require_count, require_positive_integer
+
 LOADER_ORDER = ("relu", "topk", "jumprelu", "mp")
 """The types in the order in which they drew from the shared loader."""
 
@@ -45,10 +47,8 @@ class BatchOrder:
     """
 
     def __init__(self, seeds: Sequence[int], n_samples: int, skip_epochs: int = 0) -> None:
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be a positive integer, got {n_samples}")
-        if skip_epochs < 0:
-            raise ValueError(f"skip_epochs must not be negative, got {skip_epochs}")
+        require_positive_integer(n_samples=n_samples)
+        require_count(skip_epochs=skip_epochs)
         self._n_samples = n_samples
         self._generators = [_generator(seed) for seed in seeds]
         for _ in range(skip_epochs):

@@ -79,8 +79,8 @@ class NoSettings:
 class Method(ABC):
     """A way from observations to codes. Subclass it in a file of its own.
 
-    The workflow and the tables read `title`, `family`, `parent`, `gpu_from` and `max_latents`
-    without importing the file, so these must be written as literals in the method's own class.
+    The workflow and the tables read `title`, `family`, `parent`, `gpu_from`, `max_latents` and
+    `atom_pairs` without importing the file, so these must be literals in the method's own class.
     """
 
     title: ClassVar[str]
@@ -99,6 +99,8 @@ class Method(ABC):
     """Number of latents from which a GPU pays; None: never."""
     max_latents: ClassVar[int | None] = None
     """Number of latents up to which the method can be run at all; None: no limit."""
+    atom_pairs: ClassVar[int | None] = None
+    """Matrices over all pairs of atoms held at once for each seed, for the memory asked for."""
     Settings: ClassVar[type] = NoSettings
     """Frozen dataclass of the settings; its defaults are the paper's values."""
 

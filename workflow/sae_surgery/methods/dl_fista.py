@@ -26,6 +26,7 @@ class DlFista(Method):
     learns_from = ("val",)
     gpu_from = 500
     max_latents = 50_000
+    atom_pairs = 3
     Settings: ClassVar[type] = DictionaryLearning
 
     def fit(self, problem: Problem) -> Fitted:

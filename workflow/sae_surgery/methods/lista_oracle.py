@@ -13,8 +13,8 @@ class ListaOracle(ListaMethod):
     family = "oracle"
     knows = ("dictionary",)
     gpu_from = 500
-    # The layers of three seeds with Adam's moments fill 20 GB here, 80 GB at twice the latents.
     max_latents = 5000
+    atom_pairs = 64  # 16 layers; weights, gradient and Adam's two moments
 
     def dictionary(self, problem: Problem) -> Tensor:
         """Return A."""

@@ -1,6 +1,5 @@
 """What all autoencoders have in common: parameters, settings, and the two things a type must do."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +8,13 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from sae_surgery.checks import (
+    require_non_negative,
+    require_positive,
+    require_positive_integer,
+)
+from sae_surgery.inference.columns import unit_columns
 from sae_surgery.learning.streams import initial_encoder_weight
-
-NORM_FLOOR = 1e-8
-"""Column norms below this count as this, so that a dead column stays finite."""
 
 
 class AutoencoderParameters(NamedTuple):
@@ -69,11 +71,13 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("epochs", "batch_size", "renormalise_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be a positive integer, got {getattr(self, name)}")
-        require_positive("learning_rate", self.learning_rate)
-        require_non_negative("weight_decay", self.weight_decay)
+        require_positive_integer(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            renormalise_every=self.renormalise_every,
+        )
+        require_positive(learning_rate=self.learning_rate)
+        require_non_negative(weight_decay=self.weight_decay)
 
 
 class Autoencoder(ABC):
@@ -132,32 +136,3 @@ def mean_square(error: Tensor, obs_dim: int) -> Tensor:
     # Over one dimension after the other: summed over both at once, the last bit would depend on how
     # many seeds are stacked.
     return error.square().sum(1).sum(1) / (error.shape[1] * obs_dim)
-
-
-def column_norms(matrix: Tensor) -> Tensor:
-    """Return the floored 2-norms (seed, 1, atom) of the columns of a matrix (seed, obs, atom)."""
-    return matrix.square().sum(1, keepdim=True).sqrt().clamp_min(NORM_FLOOR)
-
-
-def unit_columns(matrix: Tensor) -> Tensor:
-    """Return a matrix (seed, obs, atom) with its columns divided by their 2-norms."""
-    return matrix / column_norms(matrix)
-
-
-def require_active(k: int) -> int:
-    """Return the number of active codes `k`; raise ValueError if it is not positive."""
-    if k < 1:
-        raise ValueError(f"k must be a positive integer, got {k}")
-    return k
-
-
-def require_positive(name: str, value: float) -> None:
-    """Raise ValueError unless `value` is a finite number above 0."""
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a positive number, got {value}")
-
-
-def require_non_negative(name: str, value: float) -> None:
-    """Raise ValueError unless `value` is a finite number and at least 0."""
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be a number of at least 0, got {value}")

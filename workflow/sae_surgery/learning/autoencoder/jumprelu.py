@@ -7,13 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sae_surgery.checks import require_non_negative, require_positive
 from sae_surgery.learning.autoencoder.affine import AffineAutoencoder
-from sae_surgery.learning.autoencoder.base import (
-    AutoencoderParameters,
-    TrainingSettings,
-    require_non_negative,
-    require_positive,
-)
+from sae_surgery.learning.autoencoder.base import AutoencoderParameters, TrainingSettings
 
 LOG_THRESHOLD_CEILING = 20.0
 """log θ counts as this above it, so that θ stays finite."""
@@ -33,9 +29,8 @@ class JumpReluSettings(TrainingSettings):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
-        require_non_negative("penalty", self.penalty)
-        require_positive("threshold_start", self.threshold_start)
-        require_positive("bandwidth", self.bandwidth)
+        require_non_negative(penalty=self.penalty)
+        require_positive(threshold_start=self.threshold_start, bandwidth=self.bandwidth)
 
 
 class JumpRelu(AffineAutoencoder):

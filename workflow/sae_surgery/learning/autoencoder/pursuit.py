@@ -6,15 +6,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sae_surgery.checks import require_positive_integer
+from sae_surgery.inference.columns import column_norms
+from sae_surgery.inference.pursuit import matching_pursuit
 from sae_surgery.learning.autoencoder.base import (
     Autoencoder,
     AutoencoderParameters,
     BatchLoss,
     TrainingSettings,
-    column_norms,
     mean_square,
-    require_active,
-    unit_columns,
 )
 
 
@@ -41,15 +41,13 @@ class MatchingPursuit(Autoencoder):
 
     def __init__(self, settings: TrainingSettings, k: int) -> None:
         super().__init__(settings)
-        self.k = require_active(k)
+        require_positive_integer(k=k)
+        self.k = k
 
     def encode(self, parameters: AutoencoderParameters, observations: Tensor) -> Tensor:
         """Infer codes (seed, sample, atom) of observations (seed, sample, obs)."""
         centred = observations - parameters.decoder_bias[:, None]
-        codes = centred.new_zeros(*centred.shape[:2], parameters.decoder.shape[2])
-        for step in _pursue(unit_columns(parameters.decoder), centred, self.k):
-            codes.scatter_add_(2, step.index, step.coefficient)
-        return codes
+        return matching_pursuit(centred, parameters.decoder, self.k)
 
     def differentiate(
         self,
@@ -84,7 +82,10 @@ class MatchingPursuit(Autoencoder):
 
 
 def _pursue(dictionary: Tensor, residual: Tensor, k: int) -> Iterator[Step]:
-    """Explain residuals (seed, sample, obs) by unit columns (seed, obs, atom) in k greedy steps."""
+    """Explain residuals (seed, sample, obs) by unit columns (seed, obs, atom) in k greedy steps.
+
+    The steps are those of `matching_pursuit`, which is faster but keeps no residuals.
+    """
     n_seeds, _, n_atoms = dictionary.shape
     rows = dictionary.mT.flatten(0, 1)
     first_row = _first_rows(n_seeds, n_atoms, dictionary.device)[:, None]

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sae_surgery.checks import require_non_negative
 from sae_surgery.learning.autoencoder.affine import AffineAutoencoder
-from sae_surgery.learning.autoencoder.base import (
-    AutoencoderParameters,
-    TrainingSettings,
-    require_non_negative,
-)
+from sae_surgery.learning.autoencoder.base import AutoencoderParameters, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class ReluSettings(TrainingSettings):
     def __post_init__(self) -> None:
         """Check the ranges."""
         super().__post_init__()
-        require_non_negative("penalty", self.penalty)
+        require_non_negative(penalty=self.penalty)
 
 
 class Relu(AffineAutoencoder):

@@ -3,12 +3,9 @@
 import torch
 from torch import Tensor
 
+from sae_surgery.checks import require_positive_integer
 from sae_surgery.learning.autoencoder.affine import AffineAutoencoder
-from sae_surgery.learning.autoencoder.base import (
-    AutoencoderParameters,
-    TrainingSettings,
-    require_active,
-)
+from sae_surgery.learning.autoencoder.base import AutoencoderParameters, TrainingSettings
 
 
 class TopK(AffineAutoencoder):
@@ -18,7 +15,8 @@ class TopK(AffineAutoencoder):
 
     def __init__(self, settings: TrainingSettings, k: int) -> None:
         super().__init__(settings)
-        self.k = require_active(k)
+        require_positive_integer(k=k)
+        self.k = k
 
     def activate(self, parameters: AutoencoderParameters, preactivations: Tensor) -> Tensor:
         """Return the codes of preactivations; both (seed, sample, atom)."""

@@ -7,18 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from sae_surgery.learning.autoencoder.base import (
-    Autoencoder,
-    AutoencoderParameters,
-    unit_columns,
-)
+from sae_surgery.inference.columns import unit_columns
+from sae_surgery.inference.layout import VECTOR_WIDTH
+from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters
 from sae_surgery.learning.streams import LOADER_ORDER, BatchOrder
 from sae_surgery.progress import Tracker, silent
-
-LANE = 16
-"""Number of float32 in a cache line. Each seed's matrices start at a multiple of it: the kernels
-treat unaligned starts and remainders differently, and so a seed's last bit would depend on its
-neighbours."""
 
 
 class TrainingHistory(NamedTuple):
@@ -78,7 +71,7 @@ def train_autoencoder(
         )
     settings = autoencoder.settings
     n_samples, obs_dim = observations.shape[1:]
-    observations = pad(observations, (0, -obs_dim % LANE))
+    observations = pad(observations, (0, -obs_dim % VECTOR_WIDTH))
     parameters = _pad(autoencoder.initial_parameters(seeds, width, obs_dim)).to(observations)
     parameters, gradients, optimiser = _optimise(autoencoder, parameters)
     trimmed = _trim(parameters, obs_dim)
@@ -112,7 +105,7 @@ def _optimise(
     gradients are views of the two tensors that the optimiser sees.
     """
     learned = {name: getattr(parameters, name) for name in autoencoder.learns}
-    sizes = [value.numel() + -value.numel() % LANE for value in learned.values()]
+    sizes = [value.numel() + -value.numel() % VECTOR_WIDTH for value in learned.values()]
     flat = parameters.decoder.new_zeros(sum(sizes))
     flat.grad = torch.zeros_like(flat)
     views, gradients = {}, {}
@@ -128,8 +121,11 @@ def _optimise(
 
 
 def _pad(parameters: AutoencoderParameters) -> AutoencoderParameters:
-    """Append observed dimensions that are zero, and stay so in training, up to whole lanes."""
-    missing = -parameters.decoder.shape[1] % LANE
+    """Append observed dimensions that are zero, and stay so in training, up to whole vectors.
+
+    Otherwise a seed's last bits would depend on how many are stacked; see `inference.layout`.
+    """
+    missing = -parameters.decoder.shape[1] % VECTOR_WIDTH
     return parameters._replace(
         encoder_weight=pad(parameters.encoder_weight, (0, missing)),
         decoder=pad(parameters.decoder, (0, 0, 0, missing)),
