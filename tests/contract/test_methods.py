@@ -13,6 +13,7 @@ import torch
 from sae_surgery import methods, store
 from sae_surgery.codes import Codes
 from sae_surgery.data import SCORED, CellData
+from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Family, Method
 from sae_surgery.problem import Cell
 from sae_surgery.steps.fit import fit
@@ -147,16 +148,16 @@ def test_a_limit_on_latents_is_given_as_the_reason(name):
 
 @ALL
 def test_unknown_and_mistyped_settings_are_refused(name):
-    with pytest.raises(methods.SurgeryError, match=f"settings.{name}: unknown setting 'epohcs'"):
+    with pytest.raises(SurgeryError, match=f"settings.{name}: unknown setting 'epohcs'"):
         methods.load(name, {"epohcs": 3})
     for field in dataclasses.fields(methods.load(name).Settings):
-        with pytest.raises(methods.SurgeryError, match=f"settings.{name}.{field.name}: "):
+        with pytest.raises(SurgeryError, match=f"settings.{name}.{field.name}: "):
             methods.load(name, {field.name: "three"})
 
 
 def test_unknown_method_names_the_near_miss():
     with pytest.raises(
-        methods.SurgeryError, match="'sae_rleu' is unknown; did you mean 'sae_relu'"
+        SurgeryError, match="'sae_rleu' is unknown; did you mean 'sae_relu'"
     ):
         methods.load("sae_rleu")
 
@@ -172,14 +173,14 @@ def test_a_method_whose_parent_was_skipped_is_skipped_too(bench, monkeypatch):
 
 def test_a_missing_parent_is_asked_for(bench):
     files = bench.folder / "x.nc", bench.folder / "y.nc"
-    with pytest.raises(methods.SurgeryError, match="--parent"):
+    with pytest.raises(SurgeryError, match="--parent"):
         fit("dl_lista", bench.data(), None, {}, "cpu", 1, *files)
 
 
 def test_cuda_is_never_replaced_by_the_processor_in_silence(bench, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     files = bench.folder / "x.nc", bench.folder / "y.nc"
-    with pytest.raises(methods.SurgeryError, match="'cuda' was asked for"):
+    with pytest.raises(SurgeryError, match="'cuda' was asked for"):
         fit("raw", bench.data(), None, {}, "cuda", 1, *files)
 
 

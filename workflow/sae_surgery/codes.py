@@ -1,6 +1,10 @@
-"""Inferred codes as files: only the non-zero entries are kept (CF's contiguous ragged array)."""
+"""Inferred codes as files: only the non-zero entries are kept (CF's contiguous ragged array).
 
-from collections.abc import Iterator
+A method's codes lie over (seed, sample), a surgery's over (outcome, seed, sample).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,58 +15,87 @@ from sae_surgery.data import SCORED, CellData
 from sae_surgery.store import Origin, Variable
 
 
+@dataclass(frozen=True)
+class PackedCodes:
+    """The non-zero entries of codes, row by row."""
+
+    counts: np.ndarray
+    """Number of entries of each row, (…, sample)."""
+    atoms: np.ndarray
+    """Index of the atom of each entry, (entry,)."""
+    values: np.ndarray
+    """Value of each entry, (entry,)."""
+    n_atoms: int
+
+    @classmethod
+    def pack(cls, codes: Mapping[str, np.ndarray]) -> "PackedCodes":
+        """Pack codes (seed, sample, atom) of the scored splits, one split after the other."""
+        stacked = np.concatenate([codes[split] for split in SCORED], axis=1)
+        entries = np.nonzero(stacked)
+        counts = np.count_nonzero(stacked, axis=-1).astype(np.int64)
+        return cls(counts, entries[-1].astype(np.int32), stacked[entries], stacked.shape[-1])
+
+    @classmethod
+    def stack(cls, parts: list["PackedCodes"]) -> "PackedCodes":
+        """Stack packed codes along a new first dimension."""
+        return cls(
+            np.stack([part.counts for part in parts]),
+            np.concatenate([part.atoms for part in parts]),
+            np.concatenate([part.values for part in parts]),
+            parts[0].n_atoms,
+        )
+
+    def variables(self, data: CellData, *before: str) -> Iterator[tuple[str, Variable]]:
+        """Yield the variables of a file; `before` names the dimensions that stand before seed."""
+        seeds = np.array(data.seeds, np.int64)
+        yield "seed", Variable(("seed",), seeds, "seed of the random stream")
+        split = data.scored_split()
+        yield "split", Variable(("sample",), split, "split that the sample belongs to", None)
+        rows = (*before, "seed", "sample")
+        yield "n_active", Variable(rows, self.counts, "number of non-zero code entries")
+        yield "atom_index", Variable(("entry",), self.atoms, "index of the active atom", None)
+        yield "value", Variable(("entry",), self.values, "value of the code entry")
+
+
 def write_codes(
-    path: Path, codes: dict[str, np.ndarray], data: CellData, method: str, origin: Origin
+    path: Path, codes: Mapping[str, np.ndarray], data: CellData, method: str, origin: Origin
 ) -> None:
-    """Write codes (seed, sample, atom) by split; nothing for a method that was skipped."""
-    stacked = np.concatenate([codes[split] for split in SCORED], axis=1) if codes else None
+    """Write a method's codes (seed, sample, atom) by split; nothing if it was skipped."""
+    packed = PackedCodes.pack(codes) if codes else None
     store.write(
         path,
         "codes",
-        () if stacked is None else _variables(stacked, data),
+        packed.variables(data) if packed else (),
         origin,
         cell=data.cell.name,
         method=method,
-        n_atoms=0 if stacked is None else stacked.shape[-1],
+        n_atoms=packed.n_atoms if packed else 0,
     )
 
 
 class Codes:
-    """The codes of one method on one cell.
+    """The codes in a file.
 
     Raises
     ------
     StoreError
-        If the file is damaged, or the codes were not inferred on `data`.
+        If the file is damaged, of another kind, or its codes were not inferred on `data`.
     """
 
-    def __init__(self, path: Path, data: CellData) -> None:
-        self._file: xr.Dataset = store.read(path, "codes", {"data": data.digest})
-        self.digest: str = self._file.attrs["digest"]
-        self.method: str = self._file.attrs["method"]
-        self.status: str = self._file.attrs["status"]
+    def __init__(self, path: Path, data: CellData, kind: str = "codes") -> None:
+        self.file: xr.Dataset = store.read(path, kind, {"data": data.digest})
+        self.digest: str = self.file.attrs["digest"]
+        self.method: str = self.file.attrs["method"]
+        self.status: str = self.file.attrs["status"]
 
-    def dense(self, split: str, seed_index: int) -> np.ndarray:
-        """Return the codes of a split for one seed, (sample, atom)."""
-        counts = self._file["n_active"].values
-        start = counts[:seed_index].sum()
-        entries = slice(start, start + counts[seed_index].sum())
-        codes = np.zeros((counts.shape[1], self._file.attrs["n_atoms"]), self._file["value"].dtype)
-        rows = np.repeat(np.arange(counts.shape[1]), counts[seed_index])
-        codes[rows, self._file["atom"].values[entries]] = self._file["value"].values[entries]
-        return codes[self._file["split"].values == split]
-
-
-def _variables(codes: np.ndarray, data: CellData) -> Iterator[tuple[str, Variable]]:
-    seeds, samples, atoms = np.nonzero(codes)
-    yield "seed", Variable(("seed",), np.array(data.seeds, np.int64), "seed of the random stream")
-    split = Variable(("sample",), data.scored_split(), "split that the sample belongs to", None)
-    yield "split", split
-    counts = np.count_nonzero(codes, axis=2)
-    yield (
-        "n_active",
-        Variable(("seed", "sample"), counts.astype(np.int64), "number of non-zero code entries"),
-    )
-    yield "atom", Variable(("entry",), atoms.astype(np.int32), "index of the active atom", None)
-    values = codes[seeds, samples, atoms]
-    yield "value", Variable(("entry",), values, "value of the code entry")
+    def dense(self, split: str, *place: int) -> np.ndarray:
+        """Return the codes (sample, atom) of a split at a place: seed, or outcome and seed."""
+        counts = self.file["n_active"].values
+        row = np.ravel_multi_index(place, counts.shape[:-1])
+        counts = counts.reshape(-1, counts.shape[-1])
+        start = counts[:row].sum()
+        entries = slice(start, start + counts[row].sum())
+        codes = np.zeros((counts.shape[1], self.file.attrs["n_atoms"]), self.file["value"].dtype)
+        samples = np.repeat(np.arange(counts.shape[1]), counts[row])
+        codes[samples, self.file["atom_index"].values[entries]] = self.file["value"].values[entries]
+        return codes[self.file["split"].values == split]

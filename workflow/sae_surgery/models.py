@@ -1,14 +1,16 @@
 """Fitted models as files."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 
-from sae_surgery import store
+from sae_surgery import methods, store
 from sae_surgery.data import CellData
-from sae_surgery.methods.base import Model, Parameter
+from sae_surgery.methods.base import Method, Model, Parameter
 from sae_surgery.store import Origin, Variable
 
 
@@ -31,7 +33,27 @@ def read_model(path: Path, data: CellData, device: torch.device) -> Model:
     StoreError
         If the file is damaged, or its model was not fitted on `data`.
     """
+    return _model(store.read(path, "model", {"data": data.digest}), device)
+
+
+def read_fitted(path: Path, data: CellData, device: torch.device) -> tuple[str, Method, Model]:
+    """Read a model file with its method, which gets the settings it was fitted with.
+
+    Returns
+    -------
+    Name of the method, the method, and the model, which is empty if the method was skipped.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, or its model was not fitted on `data`.
+    """
     file = store.read(path, "model", {"data": data.digest})
+    name = file.attrs["method"]
+    return name, methods.load(name, json.loads(file.attrs["settings"])), _model(file, device)
+
+
+def _model(file: xr.Dataset, device: torch.device) -> Model:
     model = Model(
         {
             name: Parameter(

@@ -37,7 +37,14 @@ REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
     "model": {},
     "codes": {
         "n_active": ("seed", "sample"),
-        "atom": ("entry",),
+        "atom_index": ("entry",),
+        "value": ("entry",),
+        "split": ("sample",),
+    },
+    "operation": {
+        "condition": ("outcome",),
+        "n_active": ("outcome", "seed", "sample"),
+        "atom_index": ("entry",),
         "value": ("entry",),
         "split": ("sample",),
     },

@@ -6,15 +6,15 @@ that a method cannot look at what it should not know.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell
 from sae_surgery.progress import Tracker, silent
+from sae_surgery.settings import NoSettings
 
 Family = Literal["oracle", "sparse coding", "sae", "linear", "chance"]
 
@@ -71,11 +71,6 @@ class Problem:
     track: Tracker = silent
 
 
-@dataclass(frozen=True)
-class NoSettings:
-    """Settings of a method that has none."""
-
-
 class Method(ABC):
     """A way from observations to codes. Subclass it in a file of its own.
 
@@ -125,36 +120,3 @@ class Method(ABC):
     @abstractmethod
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Infer codes (seed, sample, atom) of observations (seed, sample, obs) of a cell."""
-
-
-def make_settings(name: str, cls: type, given: Mapping[str, Any]) -> Any:
-    """Make a method's settings from the values that a user gave.
-
-    Raises
-    ------
-    SurgeryError
-        If a setting is unknown, of the wrong type, or out of range.
-    """
-    defaults = {item.name: item.default for item in fields(cls)}
-    for key, value in given.items():
-        if key not in defaults:
-            allowed = ", ".join(defaults) or "none; the method has no settings"
-            raise SurgeryError(f"settings.{name}: unknown setting {key!r}; allowed are {allowed}")
-        if not _same_type(value, defaults[key]):
-            expected = type(defaults[key]).__name__
-            raise SurgeryError(f"settings.{name}.{key}: {value!r} is not of type {expected}")
-    try:
-        return cls(**given)
-    except ValueError as error:
-        raise SurgeryError(f"settings.{name}: {error}") from error
-
-
-def _same_type(value: Any, default: Any) -> bool:
-    """Whether a value may stand where `default` does; an int may stand for a float."""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(value, bool) and isinstance(default, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if isinstance(default, tuple | list):
-        return isinstance(value, tuple | list)
-    return isinstance(value, type(default))

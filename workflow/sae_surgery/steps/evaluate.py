@@ -1,7 +1,7 @@
 """Score the codes of all methods on one cell."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,11 @@ from sae_surgery import store
 from sae_surgery.codes import Codes
 from sae_surgery.data import CellData
 from sae_surgery.errors import SurgeryError
-from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
+from sae_surgery.metrics.panel import DESCRIPTIONS
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
+from sae_surgery.scoring import MISSING, Scorer
 from sae_surgery.store import Origin, Variable
-
-PROTOCOLS = {"paper": paper_panel}
 
 
 def evaluate(
@@ -33,19 +32,21 @@ def evaluate(
         If a file is not as it must be, or codes and models do not belong together.
     """
     if len(codes_paths) != len(model_paths):
-        raise SurgeryError(
-            f"--models: {len(model_paths)} files for {len(codes_paths)} codes files; give one each"
-        )
+        counts = f"{len(model_paths)} files for {len(codes_paths)} codes files"
+        raise SurgeryError(f"--models: {counts}; give one each")
     data = CellData(data_path)
-    all_codes = [Codes(path, data) for path in codes_paths]
-    dictionaries = [
-        _dictionary(path, codes, data) for path, codes in zip(model_paths, all_codes, strict=True)
-    ]
-    pairs = list(zip(all_codes, dictionaries, strict=True))
-    scores = [
-        _score(codes, dictionary, data, protocol)
-        for codes, dictionary in track(pairs, f"scoring {data.cell.name}")
-    ]
+    scorer = Scorer(data, protocol)
+    pairs = list(zip(codes_paths, model_paths, strict=True))
+    all_codes, scores = [], []
+    for codes_path, model_path in track(pairs, f"scoring {data.cell.name}"):
+        codes = Codes(codes_path, data)
+        dictionary = _dictionary(model_path, codes, data)
+        if codes.status == "ok":
+            scores.append(scorer.score(codes, dictionary.__getitem__ if dictionary else None))
+        else:
+            print(f"{codes.method}: {codes.status}", file=sys.stderr)
+            scores.append({})
+        all_codes.append(codes)
     origin = Origin(
         title=f"Metrics on {data.cell.name}, protocol {protocol}",
         settings={"protocol": protocol},
@@ -56,48 +57,25 @@ def evaluate(
     store.write(output, "metrics", variables, origin, cell=data.cell.name, protocol=protocol)
 
 
-def _dictionary(path: Path, codes: Codes, data: CellData) -> np.ndarray | None:
-    """Return a model's dictionary (seed, obs, atom), or None if it has none."""
+def _dictionary(path: Path, codes: Codes, data: CellData) -> list[np.ndarray] | None:
+    """Return a model's dictionary (obs, atom) by seed, or None if it has none."""
     model = store.read(path, "model", {"data": data.digest})
     if model.attrs["method"] != codes.method:
-        raise SurgeryError(
-            f"{path}: a model of {model.attrs['method']}, but codes of {codes.method}"
-        )
-    return model["dictionary"].values if "dictionary" in model else None
-
-
-def _score(
-    codes: Codes, dictionary: np.ndarray | None, data: CellData, protocol: str
-) -> list[Mapping[str, float]]:
-    """Return the metrics by name for each seed."""
-    if codes.status != "ok":
-        print(f"{codes.method}: {codes.status}", file=sys.stderr)
-        return [{} for _ in data.seeds]
-    truth = data.dictionary()
-    return [
-        PROTOCOLS[protocol](
-            true_id=data.true_codes("val", index),
-            codes_id=codes.dense("val", index),
-            labels_id=data.labels("val", index),
-            true_ood=data.true_codes("ood", index),
-            codes_ood=codes.dense("ood", index),
-            labels_ood=data.labels("ood", index),
-            dictionary=None if dictionary is None else dictionary[index],
-            truth=truth[index],
-        )
-        for index in range(len(data.seeds))
-    ]
+        found = model.attrs["method"]
+        raise SurgeryError(f"{path}: a model of {found}, but codes of {codes.method}")
+    return list(model["dictionary"].values) if "dictionary" in model else None
 
 
 def _variables(
-    scores: list[list[Mapping[str, float]]], all_codes: list[Codes], data: CellData
+    scores: list[dict[str, np.ndarray]], all_codes: list[Codes], data: CellData
 ) -> Iterator[tuple[str, Variable]]:
     names = np.array([codes.method for codes in all_codes])
     yield "method", Variable(("method",), names, "name of the method", None)
-    yield "seed", Variable(("seed",), np.array(data.seeds, np.int64), "seed of the random stream")
+    seeds = np.array(data.seeds, np.int64)
+    yield "seed", Variable(("seed",), seeds, "seed of the random stream")
     statuses = np.array([codes.status for codes in all_codes])
     yield "status", Variable(("method",), statuses, "ok, or why the method was skipped", None)
+    nothing = np.full(len(seeds), np.nan)
     for name, (long_name, units) in DESCRIPTIONS.items():
-        values = np.array([[score.get(name, np.nan) for score in seeds] for seeds in scores])
-        missing = "method skipped, or metric not defined for it"
-        yield name, Variable(("method", "seed"), values, long_name, units, missing)
+        values = np.stack([score.get(name, nothing) for score in scores])
+        yield name, Variable(("method", "seed"), values, long_name, units, MISSING)

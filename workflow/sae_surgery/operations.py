@@ -1,0 +1,113 @@
+"""What surgeries yield, as files: the codes of all outcomes, and the dictionaries they refer to."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from sae_surgery import store
+from sae_surgery.codes import Codes, PackedCodes
+from sae_surgery.data import CellData
+from sae_surgery.store import Origin, Variable
+from sae_surgery.surgeries.base import Outcome, Patient, Surgery
+
+
+def write_operation(
+    path: Path,
+    name: str,
+    surgery: Surgery,
+    patient: Patient | None,
+    data: CellData,
+    method: str,
+    origin: Origin,
+) -> None:
+    """Do a surgery and write its outcomes; none if there is no patient that it can be done on.
+
+    Raises
+    ------
+    StoreError
+        If codes hold values that are not finite.
+    """
+    packed, outcomes = [], []
+    for outcome in surgery.operate(patient) if patient else ():
+        # Packed one by one: together, the dense codes of large cells would not fit into memory.
+        packed.append(PackedCodes.pack(_arrays(outcome.codes)))
+        outcomes.append(replace(outcome, codes={}))
+    store.write(
+        path,
+        "operation",
+        _variables(surgery, patient, outcomes, PackedCodes.stack(packed), data) if patient else (),
+        origin,
+        cell=data.cell.name,
+        method=method,
+        surgery=name,
+        n_atoms=packed[0].n_atoms if patient else 0,
+    )
+
+
+class Operation(Codes):
+    """The outcomes of one surgery on one patient, read from their file.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged, or the surgery was not done on a model of `data`.
+    """
+
+    def __init__(self, path: Path, data: CellData) -> None:
+        super().__init__(path, data, "operation")
+        self.surgery: str = self.file.attrs["surgery"]
+
+    def places(self, step: str | None) -> list[tuple[str, float | None]]:
+        """Return condition and step, None if there is no sweep, of each outcome."""
+        conditions = self.file["condition"].values.tolist()
+        steps = self.file[step].values.tolist() if step else [None] * len(conditions)
+        return list(zip(conditions, steps, strict=True))
+
+    def dictionary(self, outcome: int, seed_index: int) -> np.ndarray:
+        """Return the dictionary (obs, atom) that an outcome's codes refer to."""
+        which = int(self.file["dictionary_of"].values[outcome])
+        return self.file["dictionary"][which, seed_index].values
+
+
+def _variables(
+    surgery: Surgery,
+    patient: Patient,
+    outcomes: list[Outcome],
+    packed: PackedCodes,
+    data: CellData,
+) -> Iterator[tuple[str, Variable]]:
+    conditions = np.array([outcome.condition for outcome in outcomes])
+    yield "condition", Variable(("outcome",), conditions, "condition of the surgery", None)
+    if surgery.step:
+        steps = np.array([outcome.step for outcome in outcomes], np.float64)
+        yield surgery.step, Variable(("outcome",), steps, surgery.step_means)
+    yield from packed.variables(data, "outcome")
+    yield from _dictionaries(patient, outcomes)
+    for name, long_name in surgery.diagnostics.items():
+        values = np.stack([_array(outcome.diagnostics[name]) for outcome in outcomes])
+        yield name, Variable(("outcome", "seed"), values, long_name)
+
+
+def _dictionaries(patient: Patient, outcomes: list[Outcome]) -> Iterator[tuple[str, Variable]]:
+    """Yield each dictionary once: most outcomes share the patient's."""
+    distinct, which = [patient.dictionary], []
+    for outcome in outcomes:
+        if outcome.dictionary is not None:
+            distinct.append(outcome.dictionary)
+        which.append(0 if outcome.dictionary is None else len(distinct) - 1)
+    values = np.stack([_array(dictionary) for dictionary in distinct])
+    dims = ("dictionary_index", "seed", "obs", "atom")
+    yield "dictionary", Variable(dims, values, "dictionaries; the first is the patient's")
+    index = np.array(which, np.int32)
+    yield "dictionary_of", Variable(("outcome",), index, "index of the outcome's dictionary", None)
+
+
+def _arrays(codes: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    return {split: _array(values) for split, values in codes.items()}
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.cpu().numpy()

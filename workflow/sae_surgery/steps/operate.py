@@ -1,0 +1,87 @@
+"""Do one surgery on one fitted model, all seeds."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sae_surgery import devices, surgeries
+from sae_surgery.codes import Codes
+from sae_surgery.data import SCORED, CellData
+from sae_surgery.errors import SurgeryError
+from sae_surgery.methods.base import Method, Model
+from sae_surgery.models import read_fitted
+from sae_surgery.operations import write_operation
+from sae_surgery.progress import track
+from sae_surgery.provenance import source_digest
+from sae_surgery.store import Origin
+from sae_surgery.surgeries.base import Patient
+
+
+def operate(
+    name: str,
+    data_path: Path,
+    model_path: Path,
+    codes_path: Path,
+    settings: Mapping[str, Any],
+    device_name: str,
+    threads: int,
+    output: Path,
+) -> None:
+    """Do the surgery called `name` and write the codes of its outcomes.
+
+    A model that the surgery cannot be done on gives a valid file whose status says why.
+
+    Raises
+    ------
+    SurgeryError
+        If the surgery, a setting, the device or an input file is not as it must be.
+    """
+    surgery = surgeries.load(name, settings)
+    device = devices.choose(device_name)
+    torch.set_num_threads(threads)
+    data = CellData(data_path)
+    method_name, method, model = read_fitted(model_path, data, device)
+    codes = Codes(codes_path, data)
+    if codes.method != method_name:
+        raise SurgeryError(f"{codes_path}: codes of {codes.method}, but a model of {method_name}")
+    reason = codes.status.removeprefix("skipped: ") if codes.status != "ok" else None
+    reason = reason or surgery.why_not(model)
+    origin = Origin(
+        title=f"{surgery.title} of {method.title} on {data.cell.name}",
+        settings=asdict(surgery.settings),
+        code=source_digest(__name__, f"{surgeries.__name__}.{name}"),
+        inputs={"data": data.digest, "model": model.digest, "codes": codes.digest},
+        device=devices.describe(device),
+        threads=threads,
+        status=f"skipped: {reason}" if reason else "ok",
+    )
+    print(f"{name} of {method_name} on {data.cell.name}: {origin.status}", file=sys.stderr)
+    patient = None if reason else _patient(method, model, codes, data, device)
+    write_operation(output, name, surgery, patient, data, method_name, origin)
+
+
+def _patient(
+    method: Method, model: Model, codes: Codes, data: CellData, device: torch.device
+) -> Patient:
+    def tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values).to(device, method.precision)
+
+    seeds = range(len(data.seeds))
+    return Patient(
+        cell=data.cell,
+        seeds=data.seeds,
+        method=method,
+        model=model,
+        observations={split: tensor(data.observations(split)) for split in SCORED},
+        codes={
+            split: tensor(np.stack([codes.dense(split, seed) for seed in seeds]))
+            for split in SCORED
+        },
+        truth=tensor(data.dictionary()),
+        track=track,
+    )

@@ -1,0 +1,94 @@
+"""What a surgery is: a fitted method with a dictionary, its *patient*, taken apart.
+
+A surgery exchanges one part of the patient for a classical one and infers codes again, under named
+conditions and, where it has one, along a sweep of its own. What comes out is scored by the same
+metrics as any method.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from sae_surgery.methods.base import Method, Model
+from sae_surgery.problem import Cell
+from sae_surgery.progress import Tracker, silent
+from sae_surgery.settings import NoSettings
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A fitted method on one cell, all seeds stacked."""
+
+    cell: Cell
+    seeds: tuple[int, ...]
+    method: Method
+    model: Model
+    observations: Mapping[str, Tensor]
+    """Y (seed, sample, obs) of the scored splits."""
+    codes: Mapping[str, Tensor]
+    """The method's own codes (seed, sample, atom) of the same splits."""
+    truth: Tensor
+    """The true dictionary A (seed, obs, latent), for the conditions that borrow from it."""
+    track: Tracker = silent
+
+    @property
+    def dictionary(self) -> Tensor:
+        """D (seed, obs, atom)."""
+        return self.model.tensor("dictionary")
+
+    def centred(self) -> dict[str, Tensor]:
+        """Return y − b_d by split; classical methods know no bias, so it is taken off before."""
+        if "decoder_bias" not in self.model:
+            return dict(self.observations)
+        bias = self.model.tensor("decoder_bias")[:, None]
+        return {split: values - bias for split, values in self.observations.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Codes under one condition, at one step of the surgery's sweep if it has one."""
+
+    condition: str
+    codes: Mapping[str, Tensor]
+    """Z (seed, sample, atom) by split."""
+    step: float | None = None
+    dictionary: Tensor | None = None
+    """D (seed, obs, atom) that the codes refer to, if it is not the patient's."""
+    diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
+    """Further numbers (seed,), by a name in the surgery's `diagnostics`."""
+
+
+class Surgery(ABC):
+    """A way to take a patient apart. Subclass it in a file of its own.
+
+    The workflow reads `references` without importing the file, so it must be a literal in the
+    surgery's own class where it differs from the default.
+    """
+
+    title: ClassVar[str]
+    question: ClassVar[str]
+    """What the surgery answers."""
+    step: ClassVar[str | None] = None
+    """Name of the surgery's own sweep variable."""
+    step_means: ClassVar[str] = ""
+    """Long name of the sweep variable."""
+    references: ClassVar[tuple[str, ...]] = ("fista_oracle", "random_dictionary")
+    """Methods operated on beside the patients: the ceiling and the floor."""
+    diagnostics: ClassVar[Mapping[str, str]] = {}
+    """Long names of further numbers in the outcomes."""
+    Settings: ClassVar[type] = NoSettings
+    """Frozen dataclass of the settings; its defaults are the paper's."""
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    def why_not(self, model: Model) -> str | None:
+        """Return why the surgery cannot be done on a model, or None if it can."""
+        return None if "dictionary" in model else "the method has no dictionary"
+
+    @abstractmethod
+    def operate(self, patient: Patient) -> Iterator[Outcome]:
+        """Yield the outcomes one by one; each is written down before the next is asked for."""

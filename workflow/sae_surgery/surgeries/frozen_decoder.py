@@ -1,0 +1,62 @@
+"""The patient's decoder as a fixed dictionary under FISTA."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from sae_surgery.inference.columns import column_norms, unit_columns
+from sae_surgery.inference.fista import FistaSettings, fista
+from sae_surgery.metrics.dictionary import dictionary_metrics
+from sae_surgery.surgeries.base import Outcome, Patient, Surgery
+
+
+class FrozenDecoder(Surgery):
+    """FISTA on the patient's decoder: as it is, with unit columns, and with the true norms.
+
+    Conditions (protocol, section 3): `own`, the patient's codes; `frozen`, FISTA from zero;
+    `renormed`, likewise with unit columns; `oracle_norms`, each column scaled to the norm of its
+    partner in A, columns without a partner zero; `refined`, FISTA from the patient's codes.
+    """
+
+    title = "Frozen decoder"
+    question = "Is the decoder a bad dictionary, or is the encoder at fault?"
+    Settings: ClassVar[type] = FistaSettings
+
+    def operate(self, patient: Patient) -> Iterator[Outcome]:
+        """Yield the conditions in the order above."""
+        dictionary = patient.dictionary
+        yield Outcome("own", patient.codes)
+        yield Outcome("frozen", self._infer(patient, dictionary))
+        for condition, changed in (
+            ("renormed", unit_columns(dictionary)),
+            ("oracle_norms", with_true_norms(dictionary, patient.truth)),
+        ):
+            yield Outcome(condition, self._infer(patient, changed), dictionary=changed)
+        # FISTA clamps the start's negative entries in its first iteration, not before.
+        yield Outcome("refined", self._infer(patient, dictionary, patient.codes))
+
+    def _infer(
+        self, patient: Patient, dictionary: Tensor, start: dict[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        lam, n_iter = self.settings.lam, self.settings.n_iter
+        return {
+            split: fista(values, dictionary, lam, n_iter, None if start is None else start[split])
+            for split, values in patient.centred().items()
+        }
+
+
+def with_true_norms(dictionary: Tensor, truth: Tensor) -> Tensor:
+    """Return D (seed, obs, atom) with each column as long as its partner in A (seed, obs, latent).
+
+    Partners are matched one to one on |cosine|; columns that find none become zero.
+    """
+    scaled = torch.zeros_like(dictionary)
+    directions, true_norms = unit_columns(dictionary), column_norms(truth)
+    for seed, (atoms, latents) in enumerate(zip(dictionary, truth, strict=True)):
+        matched = dictionary_metrics(atoms.cpu().numpy(), latents.cpu().numpy())
+        columns = torch.as_tensor(matched.columns, device=dictionary.device)
+        rows = torch.as_tensor(matched.rows, device=dictionary.device)
+        scaled[seed][:, columns] = directions[seed][:, columns] * true_norms[seed][:, rows]
+    return scaled
