@@ -1,16 +1,19 @@
 # The experiments, from data to figures. `snakemake` runs config/quick.yaml, minutes on two cores;
-# `snakemake --configfile config/paper.yaml` the paper in full. Targets: all, data, models, metrics,
-# tables, figures, and fig_<experiment> for one figure.
+# `snakemake --configfile config/paper.yaml` the paper in full. Targets: all, data, models, surgeries,
+# metrics, tables, figures, fig_<experiment> for one figure, and verdict.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
 #   results/<run>/data/<cell>.nc                                dictionary and codes, all seeds
 #   results/<run>/models/<cell>/<method>.nc                     a fitted model, all seeds
 #   results/<run>/codes/<cell>/<method>.nc                      its codes of val and ood samples
+#   results/<run>/operations/<surgery>/<cell>/<method>.nc       what a surgery yields on a model
 #   results/<run>/<protocol>/metrics/<cell>.nc                  scores of all methods
+#   results/<run>/<protocol>/metrics/<surgery>/<cell>.nc        scores of a surgery on all patients
 #   results/<run>/<protocol>/tables/<experiment>.nc             scores over method, sweep and seed
 #   results/<run>/<protocol>/figures/<experiment>.{pdf,png,csv} main metrics, and the numbers drawn
 #   results/<run>/<protocol>/figures/<experiment>_all.{pdf,png} all metrics
+#   results/<run>/<protocol>/verdict.{md,csv,nc}                what keeps each SAE from the oracle
 #   results/<run>/{logs,benchmarks}/<step>/...                  standard error; seconds and memory
 #
 # A cell is named by its sizes, as in n100_k10_m47_s5000: latents, active, observed dimensions, samples.
@@ -27,8 +30,10 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/surgeries.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/verdict.smk"
 
 
 localrules:
@@ -40,3 +45,4 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.verdict.input,

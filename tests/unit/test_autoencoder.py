@@ -278,6 +278,7 @@ def test_jumprelu_silences_codes_below_the_threshold():
         (lambda: TrainingSettings(epochs=0), "epochs must be a positive integer, got 0"),
         (lambda: TrainingSettings(batch_size=-1), "batch_size must be a positive integer, got -1"),
         (lambda: TrainingSettings(learning_rate=0.0), "learning_rate must be a positive number"),
+        (lambda: TrainingSettings(record_every=0), "record_every must be a positive integer"),
         (
             lambda: TrainingSettings(weight_decay=-1.0),
             "weight_decay must be a number of at least 0",

@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-STEPS = ["simulate", "fit", "evaluate", "tabulate", "draw", "methods"]
+STEPS = [
+    "simulate",
+    "fit",
+    "operate",
+    "evaluate",
+    "assess",
+    "tabulate",
+    "draw",
+    "verdict",
+    "methods",
+]
 
 
 def run(*arguments):

@@ -1,5 +1,7 @@
 """Dictionary learning: what it returns, when seeds stop, and that they do not touch each other."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from sae_surgery.learning.dictionary_learning import (
     DictionaryLearning,
     fit_dictionary,
     learn_dictionary,
+    learning_trajectory,
     random_dictionary,
 )
 
@@ -109,6 +112,57 @@ def test_codes_are_those_of_the_dictionary_one_round_before():
     assert torch.equal(result.codes, fista(observations, initial, 0.1, 100))
 
 
+@pytest.mark.parametrize("budgets", [(0, 1, 2, 9, 30, 60, 70), (5,)])
+def test_a_trajectory_has_the_bits_of_separate_runs(budgets):
+    observations, initial, settings = stopping_at_different_rounds()
+    states = list(learning_trajectory(observations, initial, settings, budgets))
+    assert len(states) == len(budgets)
+    for budget, state in zip(budgets, states, strict=True):
+        if budget > 0:
+            separate = learn_dictionary(observations, initial, replace(settings, max_rounds=budget))
+            for name, values in separate._asdict().items():
+                assert torch.equal(values.nan_to_num(), getattr(state, name).nan_to_num()), name
+    last_rounds = [state.n_rounds for state in states[-3:]]
+    if budgets[-1] == 70:
+        assert last_rounds[0].min() < 30 < last_rounds[1].max() < 60
+        assert torch.equal(last_rounds[1], last_rounds[2])
+
+
+def test_before_the_first_round_nothing_is_learned_and_codes_are_of_the_initial_dictionary():
+    observations, initial = problem()
+    settings = DictionaryLearning()
+    start, first = learning_trajectory(observations, initial, settings, (0, 1))
+    assert torch.equal(start.dictionary, initial)
+    assert torch.equal(start.coding_dictionary, initial)
+    assert torch.equal(start.codes, fista(observations, initial, settings.lam, settings.n_iter))
+    assert start.n_rounds.tolist() == [0, 0, 0] and start.change.shape == (3, 0)
+    assert torch.equal(first.codes, start.codes), "codes lag the dictionary by one round"
+    assert not torch.equal(first.dictionary, initial)
+
+
+def test_a_state_that_was_yielded_does_not_change_later():
+    observations = torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0))
+    initial = random_dictionary(16, 16, (0, 1))
+    trajectory = learning_trajectory(observations, initial, DictionaryLearning(n_iter=3), (1, 2, 3))
+    first = next(trajectory)
+    kept = [values.clone() for values in first]
+    assert len(list(trajectory)) == 2
+    assert all(torch.equal(*pair) for pair in zip(first, kept, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("budgets", "message"),
+    [
+        ((), "budgets must be increasing"),
+        ((3, 2), r"budgets must be increasing numbers, at least one, got \(3, 2\)"),
+        ((0,), "last_budget must be a positive integer, got 0"),
+    ],
+)
+def test_budgets_that_cannot_be_are_named(budgets, message):
+    with pytest.raises(ValueError, match=message):
+        list(learning_trajectory(*problem(), DictionaryLearning(), budgets))
+
+
 def test_dead_atoms_and_hopeless_penalties_leave_no_nan():
     observations, initial = problem()
     initial[0, :, 3] = 0
@@ -149,6 +203,7 @@ def test_random_dictionaries_have_unit_columns_and_depend_on_their_own_seed_only
         ({"min_rounds": -1}, "min_rounds must be an integer of at least 0, got -1"),
         ({"tolerance": float("nan")}, "tolerance must be"),
         ({"ridge": 0.0}, "ridge must be a positive number, got 0.0"),
+        ({"record_every": 0}, "record_every must be a positive integer, got 0"),
     ],
 )
 def test_settings_out_of_range_are_named(values, message):

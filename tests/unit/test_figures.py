@@ -8,72 +8,16 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from figure_tables import LEVELS, SURGERIES, SWEEPS, make_table
 from sae_surgery import figures
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures import style
 from sae_surgery.figures.summary import METRICS
 from sae_surgery.figures.sweep import draw_sweep, is_geometric, short_number
-
-# Published MCC in distribution at n = 50, k = 10; the last three are made up.
-LEVELS = {
-    "sae_relu": ("SAE (ReLU)", "sae", 0.54),
-    "sae_topk": ("SAE (TopK)", "sae", 0.66),
-    "sae_jumprelu": ("SAE (JumpReLU)", "sae", 0.34),
-    "sae_mp": ("SAE (MP)", "sae", 0.36),
-    "fista_oracle": ("FISTA (oracle)", "oracle", 0.97),
-    "dl_fista": ("DL-FISTA", "sparse coding", 0.93),
-    "softplus_adam": ("Softplus-Adam", "sparse coding", 0.53),
-    "linear_probe": ("Linear probe", "linear", 0.81),
-    "pca": ("PCA", "linear", 0.14),
-    "random_dictionary": ("Random dictionary", "chance", 0.31),
-    "sae_mine": ("My SAE", "sae", 0.7),
-}
-SWEEPS = {
-    "latents": {"n_latents": [50, 100]},
-    "large_latents": {"n_latents": [1000, 10000, 100000, 500000, 1000000]},
-    "samples": {"n_samples": [100, 500, 1000, 5000, 10000, 50000, 100000]},
-    "samples_large": {"n_samples": [100, 500, 1000, 5000, 10000]},
-    "sparsity": {"k": [2, 5, 10, 20, 50, 100]},
-    "phase_transition": {
-        "n_latents": [50, 100],
-        "k": [3, 10],
-        "obs_dim_factor": [0.5, 1.0, 2.0, 4.0],
-    },
-}
-
-
-def make_table(experiment, methods=tuple(LEVELS), seeds=3):
-    axes = SWEEPS[experiment]
-    random = np.random.default_rng(0)
-    shape = (len(methods), *map(len, axes.values()), seeds)
-    level = np.reshape([LEVELS[m][2] for m in methods], (-1,) + (1,) * (len(shape) - 1))
-    coords = {
-        "method": list(methods),
-        **{name: (name, values, {"long_name": f"number {name}"}) for name, values in axes.items()},
-        "seed": np.arange(seeds),
-        "title": ("method", [LEVELS[m][0] for m in methods]),
-        "family": ("method", [LEVELS[m][1] for m in methods]),
-    }
-    variables = {
-        metric: (("method", *axes, "seed"), level + random.normal(0, 0.01, shape))
-        for metric in METRICS
-    }
-    table = xr.Dataset(variables, coords)
-    if experiment == "phase_transition":
-        table["obs_dim"] = (tuple(axes), observation_dims(axes))
-    return table
-
-
-def observation_dims(axes):
-    n, k, factor = np.meshgrid(*axes.values(), indexing="ij")
-    dims = np.minimum(n, np.ceil(factor * k * np.log(n / k))).astype(int)
-    dims[0, 0, 0] = 0  # no such cell
-    return dims
 
 
 def draw(experiment, table):
@@ -113,18 +57,18 @@ def test_figures_are_found_without_drawing_anything():
         "sys.exit('matplotlib' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.split() == [*sorted(SWEEPS), "latents"]
+    assert shown.stdout.split() == [*sorted(SWEEPS | SURGERIES), "latents"]
 
 
 @pytest.mark.parametrize("call", [figures.load, figures.inputs])
 @pytest.mark.parametrize("name", ["nonsense", "style"])
 def test_an_unknown_figure_is_refused_with_the_known_ones(call, name):
-    with pytest.raises(SurgeryError, match=f"'{name}' is unknown; there are large_latents, "):
+    with pytest.raises(SurgeryError, match=f"'{name}' is unknown; there are frozen_decoder, "):
         call(name)
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("experiment", SWEEPS)
+@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES)
 def test_every_figure_keeps_the_contract(experiment, tmp_path):
     figure, table = figures.load(experiment), make_table(experiment)
     assert figures.inputs(experiment) == figure.INPUTS == (experiment,)
@@ -138,7 +82,7 @@ def test_every_figure_keeps_the_contract(experiment, tmp_path):
     assert list(figure.numbers({experiment: table}))[:3] == ["method", "title", "family"]
 
 
-@pytest.mark.parametrize("experiment", SWEEPS)
+@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES)
 def test_a_figure_without_its_table_says_which(experiment):
     with pytest.raises(SurgeryError, match=f"needs the table '{experiment}', got: other"):
         figures.load(experiment).draw({"other": make_table("latents")})

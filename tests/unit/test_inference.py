@@ -15,8 +15,10 @@ from sae_surgery.inference.fista import (
     FistaSettings,
     duality_gap,
     fista,
+    fista_snapshots,
     ista,
     lasso_objective,
+    lasso_path,
     step_bound,
 )
 from sae_surgery.inference.pursuit import matching_pursuit
@@ -132,6 +134,36 @@ def test_warm_and_cold_starts_meet_and_leave_the_start_alone():
     assert torch.equal(fista(observations, dictionary, LAM, 0, start=start), start)
 
 
+@pytest.mark.parametrize("n_atoms", [8, 40], ids=["gram form", "residual form"])
+@pytest.mark.parametrize("counts", [(0, 1, 2, 7, 30), (5,), (0,)])
+def test_snapshots_of_one_run_have_the_bits_of_separate_runs(n_atoms, counts, monkeypatch):
+    monkeypatch.setitem(layout.BLOCK_ELEMENTS, "cpu", 2**8)
+    observations, dictionary = (x.float() for x in problem(2, 53, 7, n_atoms))
+    start = torch.randn(2, 53, n_atoms, generator=torch.Generator().manual_seed(1))
+    for non_negative in (True, False):
+        for given_start in (start, None):
+            arguments = given_start, non_negative
+            snapshots = fista_snapshots(observations, dictionary, LAM, counts, *arguments)
+            assert len(snapshots) == len(counts)
+            for count, codes in zip(counts, snapshots, strict=True):
+                separate = fista(observations, dictionary, LAM, count, *arguments)
+                assert torch.equal(codes, separate) and codes.is_contiguous()
+
+
+def test_the_path_goes_down_and_each_point_starts_from_the_one_before():
+    observations, dictionary = problem(2, 5, 8, 12)
+    path = list(lasso_path(observations, dictionary, (0.01, 1.0, 0.1), 5))
+    assert [lam for lam, _ in path] == [1.0, 0.1, 0.01]
+    start = None
+    for lam, codes in path:
+        assert torch.equal(codes, fista(observations, dictionary, lam, 5, start))
+        start = codes
+    for lam, codes in lasso_path(observations, dictionary, (0.01, 1.0, 0.1), 5000):
+        cold = fista(observations, dictionary, lam, 5000)
+        objectives = [lasso_objective(observations, dictionary, z, lam) for z in (codes, cold)]
+        torch.testing.assert_close(*objectives)
+
+
 def test_ista_descends_and_meets_fista():
     observations, dictionary = problem(2, 5, 8, 12)
     objectives = [
@@ -244,6 +276,11 @@ def test_pursuit_takes_the_first_of_equal_atoms():
         (lambda y, d: fista(y, d, -1.0, 1), "lam must be a number of at least 0, got -1.0"),
         (lambda y, d: fista(y, d, math.nan, 1), "lam must be"),
         (lambda y, d: fista(y, d, LAM, -1), "n_iter must be an integer of at least 0, got -1"),
+        (lambda y, d: ista(y, d, LAM, -1), "n_iter must be an integer of at least 0, got -1"),
+        (lambda y, d: fista_snapshots(y, d, LAM, ()), "counts must be increasing"),
+        (lambda y, d: fista_snapshots(y, d, LAM, (0, 5, 5)), r"got \(0, 5, 5\)"),
+        (lambda y, d: fista_snapshots(y, d, LAM, (-1, 5)), r"counts\[0\] must be an integer"),
+        (lambda y, d: list(lasso_path(y, d, (0.1, -0.2), 5)), "lam must be"),
         (lambda y, d: fista(y, d, LAM, 1, start=y), "start must have shape"),
         (lambda y, d: matching_pursuit(y, d, 0), "k must be a positive integer, got 0"),
         (lambda y, d: matching_pursuit(y, d, 13), "k must be at most the number of atoms, 12"),

@@ -16,7 +16,10 @@ def metrics(cell, value):
     described = {"long_name": "MCC", "units": "1"}
     return xr.Dataset(
         {"mcc_id": (("method", "seed"), values, described)},
-        {"method": METHODS, "seed": SEEDS},
+        {
+            "method": ("method", METHODS, {"long_name": "name"}),
+            "seed": ("seed", SEEDS, {"long_name": "seed"}),
+        },
         {"cell": cell},
     )
 
@@ -63,3 +66,29 @@ def test_methods_and_seeds_are_selected_in_the_order_asked_for():
 def test_what_is_missing_is_named(request_, complaint):
     with pytest.raises(SurgeryError, match=complaint):
         list(tabulate(request_, FILES))
+
+
+def surgery_metrics(cell, steps, value):
+    """Give metrics over method, condition and a sweep of the surgery's own."""
+    shape = (len(METHODS), 2, len(steps), len(SEEDS))
+    values = value + np.arange(np.prod(shape), dtype=float).reshape(shape)
+    coords = {"method": METHODS, "condition": ["warm", "cold"], "n_iter": steps, "seed": SEEDS}
+    return xr.Dataset(
+        {"mcc_id": (tuple(coords), values, {"long_name": "MCC", "units": "1"})},
+        {name: (name, labels, {"long_name": name}) for name, labels in coords.items()},
+        {"cell": cell},
+    )
+
+
+def test_surgeries_bring_a_condition_and_a_sweep_of_their_own():
+    files = [
+        surgery_metrics(SMALL["cell"], [0, 1], 0.0),
+        surgery_metrics(LARGE["cell"], [1, 5], 100.0),
+    ]
+    table = dict(tabulate(sweep(["n_latents"], [SMALL, LARGE]), files))
+    assert table["mcc_id"].dims == ("method", "condition", "n_latents", "seed", "n_iter")
+    np.testing.assert_array_equal(table["n_iter"].values, [0, 1, 5])
+    assert table["condition"].values.tolist() == ["warm", "cold"]
+    small, large = table["mcc_id"].values[1, 0].transpose(0, 2, 1)
+    np.testing.assert_array_equal(small, [[8, 9], [10, 11], [np.nan, np.nan]])
+    np.testing.assert_array_equal(large, [[np.nan, np.nan], [108, 109], [110, 111]])

@@ -38,6 +38,7 @@ wildcard_constraints:
     cell=CELL_PATTERN,
     method="|".join(methods.available()),
     experiment="|".join(RUN.experiments),
+    surgery="|".join(RUN.surgeries) or "no surgery",
     figure="|".join(FIGURES),
 
 

@@ -1,6 +1,13 @@
 """Tables: the metrics of an experiment's cells in one file over method, sweep and seed."""
 
 
+def metrics_of(wildcards):
+    """Return the metrics of an experiment's cells: of all methods, or of a surgery's patients."""
+    experiment = RUN.experiments[wildcards.experiment]
+    folder = f"{wildcards.experiment}/" if experiment.is_surgery else ""
+    return expand(f"{SCORED}/metrics/{folder}{{cell}}.nc", cell=experiment.cells)
+
+
 localrules:
     tables,
     tabulate,
@@ -8,9 +15,7 @@ localrules:
 
 rule tabulate:
     input:
-        metrics=lambda w: expand(
-            f"{SCORED}/metrics/{{cell}}.nc", cell=RUN.experiments[w.experiment].cells
-        ),
+        metrics=metrics_of,
     output:
         table=ensure(f"{SCORED}/tables/{{experiment}}.nc", non_empty=True),
     log:

@@ -1,6 +1,8 @@
 """Checks of arguments; each raises a ValueError that says what is wrong and what is allowed."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -31,6 +33,14 @@ def require_count(**values: int) -> None:
     for name, value in values.items():
         if not isinstance(value, int) or value < 0:
             raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
+
+
+def require_increasing(**values: Sequence[int]) -> None:
+    """Raise ValueError unless each of `values` holds integers of at least 0, ever larger ones."""
+    for name, numbers in values.items():
+        require_count(**{f"{name}[{index}]": number for index, number in enumerate(numbers)})
+        if not numbers or any(after <= before for before, after in pairwise(numbers)):
+            raise ValueError(f"{name} must be increasing numbers, at least one, got {numbers!r}")
 
 
 def require_match(observations: Tensor, dictionary: Tensor) -> None:

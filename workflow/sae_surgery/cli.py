@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, methods
+from sae_surgery import __version__, figures, methods, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell
 
@@ -40,11 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="sae-surgery",
         description="Sparse coding against sparse autoencoders on known causes. Each subcommand is "
-        "a step of the workflow: data → models and codes → metrics → tables → figures.",
+        "a step of the workflow: data → models and codes → surgeries → metrics → tables → "
+        "figures.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     steps = parser.add_subparsers(metavar="STEP", required=True, parser_class=_Parser)
-    for add in (_simulate, _fit, _evaluate, _tabulate, _draw, _methods):
+    for add in STEPS:
         add(steps)
     return parser
 
@@ -96,27 +97,62 @@ def _fit(steps: Any) -> None:
         type=Path,
         help="model file that the method starts from (dl_lista: the model of dl_fista)",
     )
-    parser.add_argument(
-        "--settings",
-        type=_json_object,
-        default={},
-        help="settings that replace the paper's, as JSON: '{\"epochs\": 100}'",
-    )
-    parser.add_argument(
-        "--device",
-        dest="device_name",
-        default="auto",
-        help="auto (CUDA where there is one), cpu or cuda (default: auto)",
-    )
-    parser.add_argument(
-        "--threads", type=_positive, default=os.cpu_count(), help="processor threads (default: all)"
-    )
+    _add_settings(parser, "'{\"epochs\": 100}'")
+    _add_machine(parser)
     parser.add_argument(
         "--model", dest="model_path", type=Path, required=True, help="model file to write"
     )
     parser.add_argument(
         "--codes", dest="codes_path", type=Path, required=True, help="codes file to write"
     )
+
+
+def _operate(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("operate"),
+        "operate",
+        "Do one surgery on one model file. A part of the fitted model is exchanged for a classical "
+        "one, and codes are inferred again under each of the surgery's conditions; `sae-surgery "
+        "assess` scores them.",
+    )
+    parser.add_argument(
+        "name",
+        metavar="SURGERY",
+        choices=surgeries.available(),
+        help=", ".join(surgeries.available()),
+    )
+    _add_data(parser)
+    parser.add_argument(
+        "--model", dest="model_path", type=Path, required=True, help="model file, the patient"
+    )
+    parser.add_argument(
+        "--codes", dest="codes_path", type=Path, required=True, help="its codes file"
+    )
+    _add_settings(parser, "'{\"lam\": 0.05}'")
+    _add_machine(parser)
+    _add_output(parser)
+
+
+def _assess(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("assess"),
+        "assess",
+        "Score what a surgery yielded on one cell. The metrics are those of `sae-surgery "
+        "evaluate`, for each patient, condition and step of the surgery.",
+    )
+    _add_data(parser)
+    parser.add_argument(
+        "--operations",
+        dest="operation_paths",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="files of `sae-surgery operate`, all of one surgery",
+    )
+    _add_protocol(parser)
+    _add_output(parser)
 
 
 def _evaluate(steps: Any) -> None:
@@ -139,9 +175,7 @@ def _evaluate(steps: Any) -> None:
         required=True,
         help="the model files that made the codes, in the same order",
     )
-    parser.add_argument(
-        "--protocol", choices=["paper"], default="paper", help="way of measuring (default: paper)"
-    )
+    _add_protocol(parser)
     _add_output(parser)
 
 
@@ -187,6 +221,25 @@ def _draw(steps: Any) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
 
 
+def _verdict(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("verdict"),
+        "verdict",
+        "Judge each SAE from the tables of its surgeries. A page says how much of its distance to "
+        "the oracle each of its parts is to blame for, and sentences say what that means.",
+    )
+    parser.add_argument(
+        "--tables",
+        dest="table_paths",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="tables of frozen_decoder and support_recovery",
+    )
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+
+
 def _methods(steps: Any) -> None:
     _add(steps, _list_methods, "methods", "List the methods. Name, family and title of each.")
 
@@ -211,6 +264,33 @@ def _run(step: str) -> Callable[..., None]:
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", dest="data_path", type=Path, required=True, help="data file of the cell"
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser, example: str) -> None:
+    parser.add_argument(
+        "--settings",
+        type=_json_object,
+        default={},
+        help=f"settings that replace the paper's, as JSON: {example}",
+    )
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        dest="device_name",
+        default="auto",
+        help="auto (CUDA where there is one), cpu or cuda (default: auto)",
+    )
+    parser.add_argument(
+        "--threads", type=_positive, default=os.cpu_count(), help="processor threads (default: all)"
+    )
+
+
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--protocol", choices=["paper"], default="paper", help="way of measuring (default: paper)"
     )
 
 
@@ -246,3 +326,17 @@ def _json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("a JSON object in braces is needed")
     return value
+
+
+STEPS = (
+    _simulate,
+    _fit,
+    _operate,
+    _evaluate,
+    _assess,
+    _tabulate,
+    _draw,
+    _verdict,
+    _methods,
+)
+"""What declares the subcommands, in the order of their help."""

@@ -6,7 +6,7 @@ heavy.
 
 import difflib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,12 +15,15 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from sae_surgery import methods
+from sae_surgery import methods, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell, clipped_dim, compressed_sensing_dim
 
 SCHEMA_FILE = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "obs_dim_factor")
+
+REFERENCES = ("fista_oracle", "random_dictionary")
+"""Operated on beside the patients, unless a surgery says otherwise: the ceiling and the floor."""
 
 Coordinates = dict[str, int | float]
 
@@ -36,13 +39,14 @@ class ConfigError(SurgeryError):
 
 @dataclass(frozen=True)
 class Experiment:
-    """A sweep, expanded: the cells of one table and where each stands in it."""
+    """A sweep, or a surgery on its cells, expanded: what one table holds, and where it stands."""
 
     name: str
     over: tuple[str, ...]
     """Swept variables, the dimensions of the table."""
     methods: tuple[str, ...]
     points: tuple[tuple[Cell, Coordinates], ...]
+    is_surgery: bool = False
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -68,9 +72,15 @@ class Run:
         points = (point for each in self.experiments.values() for point in each.points)
         return {cell.name: cell for cell, _ in points}
 
+    @property
+    def surgeries(self) -> dict[str, Experiment]:
+        """The experiments that are surgeries."""
+        return {name: each for name, each in self.experiments.items() if each.is_surgery}
+
     def methods_on(self, cell: str) -> tuple[str, ...]:
-        """Return the methods that any experiment compares on a cell."""
-        compared = [each.methods for each in self.experiments.values() if cell in each.cells]
+        """Return the methods that any sweep compares on a cell."""
+        sweeps = [each for each in self.experiments.values() if not each.is_surgery]
+        compared = [each.methods for each in sweeps if cell in each.cells]
         return tuple(dict.fromkeys(itertools.chain(*compared)))
 
     def sweep(self, experiment: str) -> dict[str, Any]:
@@ -106,9 +116,12 @@ def load(config: Mapping[str, Any]) -> Run:
         raise ConfigError(problems)
     chosen = config["methods"] or methods.available()
     experiments, problems = {}, []
-    for name in config["experiments"] or config["sweeps"]:
+    for name in config["experiments"] or _experiments(config):
         try:
-            experiments[name] = _expand(name, config["sweeps"][name], chosen)
+            if name in config["sweeps"]:
+                experiments[name] = _expand(name, config["sweeps"][name], chosen)
+            else:
+                experiments[name] = _operate(name, config, chosen)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -193,11 +206,14 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
 
 
 def _wrong_names(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each name of a method or sweep that does not exist."""
+    """Yield a line for each name of a method, sweep or surgery that does not exist."""
     known = methods.available()
     yield from _unknown("methods", config["methods"], known)
-    yield from _unknown("settings", config["settings"], known)
-    yield from _unknown("experiments", config["experiments"], config["sweeps"])
+    yield from _unknown("settings", config["settings"], (*known, *surgeries.available()))
+    yield from _unknown("experiments", config["experiments"], _experiments(config))
+    yield from _unknown("surgeries.patients", config["surgeries"]["patients"], known)
+    cells_of = config["surgeries"]["cells_of"]
+    yield from _unknown("surgeries.cells_of", [cells_of] if cells_of else [], config["sweeps"])
     for name, sweep in config["sweeps"].items():
         yield from _unknown(f"sweeps.{name}.methods", sweep["methods"], known)
 
@@ -211,17 +227,43 @@ def _unknown(key: str, names: Iterable[str] | None, known: Iterable[str]) -> Ite
 
 
 def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a line for each method whose settings it does not accept.
+    """Yield a line for each method and surgery whose settings it does not accept.
 
-    Only the method itself knows what it accepts. This imports it, PyTorch and all, which is why
+    Only the part itself knows what it accepts. This imports it, PyTorch and all, which is why
     configurations that keep the paper's settings are read faster.
     """
     for name, given in settings.items():
-        if given and name in methods.available():
-            try:
-                methods.load(name, given)
-            except SurgeryError as error:
-                yield str(error)
+        for registry in (methods, surgeries):
+            if given and name in registry.available():
+                try:
+                    registry.load(name, given)
+                except SurgeryError as error:
+                    yield str(error)
+
+
+def _experiments(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of all experiments: sweeps, and surgeries if there are cells for them."""
+    names = surgeries.available() if config["surgeries"]["cells_of"] else ()
+    return (*config["sweeps"], *names)
+
+
+def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
+    """Return a surgery on the cells of a sweep: on its patients, and on those it is compared with.
+
+    Raises
+    ------
+    ConfigError
+        If the sweep is not valid.
+    """
+    sweep = config["surgeries"]["cells_of"]
+    cells = _expand(sweep, config["sweeps"][sweep], chosen)
+    patients = config["surgeries"]["patients"]
+    if patients is None:
+        patients = [each for each in cells.methods if methods.trait(each, "family") == "sae"]
+    references = surgeries.trait(name, "references")
+    references = REFERENCES if references is None else references
+    operated = tuple(dict.fromkeys([*patients, *references]))
+    return Experiment(name, cells.over, operated, cells.points, is_surgery=True)
 
 
 def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Experiment:

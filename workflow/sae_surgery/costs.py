@@ -4,7 +4,7 @@ Upper bounds for a scheduler, not predictions: a job that asks for too little is
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sae_surgery import methods
 from sae_surgery.config import Run
@@ -16,6 +16,11 @@ BASE_MB = 1500
 BASE_MINUTES = 20
 CPU_FLOPS_A_THREAD = 5e9
 GPU_FLOPS = 2e12
+RECORDED_UP_TO = 10_000
+N_RECORDED = 202
+"""Dictionaries that a fit keeps to show how it learned, up to that many latents."""
+N_SNAPSHOTS = 22
+"""Codes that a surgery holds at once: a trajectory looked at at eleven places, of two splits."""
 MANY_THREADS = 8
 ONE_THREAD_UP_TO = 1_500_000
 """Samples times latents up to which a second thread gains less than a second job does."""
@@ -58,7 +63,8 @@ def fit(cell: Cell, method: str, run: Run) -> Cost:
         return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
     device = _device(cell, method, run)
     threads = _threads(cell)
-    dictionaries = 8 * FLOAT32 * cell.obs_dim * cell.n_latents
+    recorded = N_RECORDED if cell.n_latents <= RECORDED_UP_TO else 0
+    dictionaries = (8 + recorded) * FLOAT32 * cell.obs_dim * cell.n_latents
     codes = 6 * FLOAT32 * cell.n_samples * cell.n_latents
     pairs = (methods.trait(method, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
     flops = len(run.seeds) * 1000 * 100 * 4 * cell.n_val * cell.obs_dim * cell.n_latents
@@ -69,6 +75,18 @@ def fit(cell: Cell, method: str, run: Run) -> Cost:
         runtime=_minutes(flops / rate),
         gpu=int(device != "cpu"),
         device=device,
+    )
+
+
+def operate(cell: Cell, method: str, run: Run) -> Cost:
+    """Return the cost of a surgery; the longest learns two dictionaries and bounds the others."""
+    limit = methods.trait(method, "max_latents")
+    if limit is not None and cell.n_latents > limit:
+        return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
+    learning = fit(cell, "dl_fista", run)
+    snapshots = N_SNAPSHOTS * FLOAT32 * cell.n_samples * cell.n_latents * len(run.seeds)
+    return replace(
+        learning, mem_mb=learning.mem_mb + _megabytes(snapshots), runtime=2 * learning.runtime
     )
 
 

@@ -17,13 +17,15 @@ LONG_NAMES = {
     "n_samples": "number of in-distribution samples",
     "obs_dim_factor": "constant c of the observation dimension m = c k ln(n / k)",
 }
-MISSING = "method skipped, metric not defined for it, or no such cell in the sweep"
+MISSING = "method skipped, metric not defined for it, or nothing at this place"
+
+Axes = dict[str, list]
 
 
 def tabulate(
     sweep: Mapping[str, Any], metrics: Sequence[xr.Dataset]
 ) -> Iterator[tuple[str, Variable]]:
-    """Lay out the metrics of a sweep's cells over (`method`, *sweep variables, `seed`).
+    """Lay out the metrics of a sweep's cells.
 
     Parameters
     ----------
@@ -31,11 +33,13 @@ def tabulate(
         `over` (names of the sweep variables), `methods`, `seeds`, and `cells`: a list of mappings
         with the cell's name under `cell` and a value for each name in `over`.
     metrics
-        The contents of the cells' metrics files, in any order.
+        The contents of the cells' metrics files, in any order: over (`method`, `seed`), or those of
+        a surgery over (`method`, `condition`, `seed`), with its own sweep variable if it has one.
 
     Yields
     ------
-    Name and variable, coordinates first. Combinations that are no cell of the sweep are NaN.
+    Name and variable, coordinates first, over (`method`, `condition`, *over, `seed`, own sweep
+    variable) as far as there are such. Combinations that are no cell of the sweep are NaN.
 
     Raises
     ------
@@ -43,19 +47,14 @@ def tabulate(
         If the metrics lack a cell, a method or a seed of the sweep.
     """
     by_cell = {file.attrs["cell"]: file for file in metrics}
-    axes = {name: sorted({cell[name] for cell in sweep["cells"]}) for name in sweep["over"]}
-    chosen = [
-        (
-            tuple(axes[name].index(cell[name]) for name in axes),
-            _select(by_cell, cell["cell"], sweep),
-        )
-        for cell in sweep["cells"]
-    ]
-    yield from _coordinates(sweep, axes)
-    yield "obs_dim", _observation_dims(sweep, axes)
+    over: Axes = {name: sorted({cell[name] for cell in sweep["cells"]}) for name in sweep["over"]}
+    chosen = [(cell, _select(by_cell, cell["cell"], sweep)) for cell in sweep["cells"]]
+    axes = _axes(over, [file for _, file in chosen])
+    yield from _coordinates(sweep, axes, chosen[0][1])
+    yield "obs_dim", _observation_dims(sweep, over)
     for name, described in chosen[0][1].data_vars.items():
-        if described.dims == ("method", "seed"):
-            yield name, _lay_out(name, chosen, axes, described.attrs)
+        if "seed" in described.dims:
+            yield name, _lay_out(name, chosen, axes, over)
 
 
 def _select(by_cell: Mapping[str, xr.Dataset], cell: str, sweep: Mapping[str, Any]) -> xr.Dataset:
@@ -70,39 +69,53 @@ def _select(by_cell: Mapping[str, xr.Dataset], cell: str, sweep: Mapping[str, An
     return by_cell[cell].sel({"method": list(sweep["methods"]), "seed": list(sweep["seeds"])})
 
 
+def _axes(over: Axes, files: Sequence[xr.Dataset]) -> Axes:
+    """Return all dimensions of the table with their values, in order."""
+    axes: Axes = {"method": files[0]["method"].values.tolist()}
+    if "condition" in files[0].dims:
+        found = (condition for file in files for condition in file["condition"].values.tolist())
+        axes["condition"] = list(dict.fromkeys(found))
+    axes |= over
+    axes["seed"] = files[0]["seed"].values.tolist()
+    for name in files[0].dims:
+        if name not in axes:
+            axes[name] = sorted(set().union(*(file[name].values.tolist() for file in files)))
+    return axes
+
+
 def _coordinates(
-    sweep: Mapping[str, Any], axes: Mapping[str, list]
+    sweep: Mapping[str, Any], axes: Axes, file: xr.Dataset
 ) -> Iterator[tuple[str, Variable]]:
-    names = list(sweep["methods"])
-    yield "method", Variable(("method",), np.array(names), "name of the method", None)
     for trait, long_name in (("title", "name in figures"), ("family", "kind of method")):
-        values = np.array([methods.trait(name, trait) for name in names])
+        values = np.array([methods.trait(name, trait) for name in axes["method"]])
         yield trait, Variable(("method",), values, long_name, None)
     for name, values in axes.items():
-        yield name, Variable((name,), np.array(values), LONG_NAMES[name])
-    yield "seed", Variable(("seed",), np.array(sweep["seeds"]), "seed of the random stream")
+        long_name = LONG_NAMES[name] if name in sweep["over"] else file[name].attrs["long_name"]
+        units = None if isinstance(values[0], str) else "1"
+        yield name, Variable((name,), np.array(values), long_name, units)
 
 
-def _observation_dims(sweep: Mapping[str, Any], axes: Mapping[str, list]) -> Variable:
+def _observation_dims(sweep: Mapping[str, Any], over: Axes) -> Variable:
     """Return m at each point of the sweep; 0 where there is no cell."""
-    dims = np.zeros([len(values) for values in axes.values()], np.int64)
+    dims = np.zeros([len(values) for values in over.values()], np.int64)
     for cell in sweep["cells"]:
-        place = tuple(axes[name].index(cell[name]) for name in axes)
+        place = tuple(over[name].index(cell[name]) for name in over)
         dims[place] = Cell.parse(cell["cell"]).obs_dim
-    return Variable(tuple(axes), dims, "observation dimension m; 0 where there is no cell")
+    return Variable(tuple(over), dims, "observation dimension m; 0 where there is no cell")
 
 
 def _lay_out(
     name: str,
-    chosen: Sequence[tuple[tuple[int, ...], xr.Dataset]],
-    axes: Mapping[str, list],
-    described: Mapping[str, str],
+    chosen: Sequence[tuple[Mapping[str, Any], xr.Dataset]],
+    axes: Axes,
+    over: Axes,
 ) -> Variable:
     """Put one metric of all cells into one array."""
-    n_methods, n_seeds = chosen[0][1][name].shape
-    shape = (n_methods, *(len(values) for values in axes.values()), n_seeds)
-    values = np.full(shape, np.nan)
-    for place, metrics in chosen:
-        values[(slice(None), *place)] = metrics[name].values
-    dims = ("method", *axes, "seed")
-    return Variable(dims, values, described["long_name"], described["units"], MISSING)
+    values = np.full([len(values) for values in axes.values()], np.nan)
+    within = [dim for dim in axes if dim not in over]
+    for cell, file in chosen:
+        metric = file[name].reindex({dim: axes[dim] for dim in within}).transpose(*within)
+        place = tuple(axes[dim].index(cell[dim]) if dim in over else slice(None) for dim in axes)
+        values[place] = metric.values
+    described = chosen[0][1][name].attrs
+    return Variable(tuple(axes), values, described["long_name"], described["units"], MISSING)

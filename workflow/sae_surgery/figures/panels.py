@@ -1,5 +1,10 @@
 """Panels in which methods are lines and chance is a band, over a legend grouped by family."""
 
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,23 +20,57 @@ from sae_surgery.figures import style
 _PANEL_HEIGHT = 1.75  # inches
 _ROW_HEIGHT = 0.121  # inches, a line of the legend
 _MARK_WIDTH = 32  # points, a line's mark in the legend with its padding
+_HEAD_SIZE = 7.5  # points
+_HEAD_LINE = 0.135  # inches
+_ANSWER_LENGTH = 122  # characters of a line over the text's width
+
+
+@dataclass(frozen=True)
+class Group:
+    """One column of the legend: a heading over named marks."""
+
+    label: str
+    names: Sequence[str]
+    marks: Sequence[Line2D | Patch]
 
 
 def panels(rows: pd.DataFrame, n_rows: int, n_columns: int, note: str) -> tuple[Figure, np.ndarray]:
     """Make empty panels over the text's width; below them the legend of all methods and a note."""
-    largest_family = rows.groupby("family")["method"].nunique().max()
-    legend_height = (largest_family + 2.7) * _ROW_HEIGHT  # with heading, note and air
-    height = n_rows * _PANEL_HEIGHT + legend_height
+    figure = page(rows, n_rows * _PANEL_HEIGHT, note)
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False)
+
+
+def page(
+    rows: pd.DataFrame,
+    panel_height: float,
+    note: str,
+    *,
+    question: str = "",
+    answer: str = "",
+    further: Sequence[Group] = (),
+) -> Figure:
+    """Make an empty figure over the text's width, its panels to fill `panel_height` inches.
+
+    Above them stand a question and its answer, if any; below them the legend of all methods, with
+    `further` columns, and a note.
+    """
+    groups = [*_families(rows), *further]
+    longest = max(len(group.names) for group in groups)
+    legend_height = (longest + 2.7) * _ROW_HEIGHT  # with heading, note and air
+    answer = textwrap.fill(answer, _ANSWER_LENGTH)
+    head_height = (answer.count("\n") + 2.6) * _HEAD_LINE if question else 0
+    height = panel_height + legend_height + head_height
     figure = Figure(figsize=(style.TEXT_WIDTH, height), layout="constrained")
-    top = legend_height / height
-    figure.get_layout_engine().set(rect=(0, top, 1, 1 - top))
-    _add_legend(figure, rows, top)
+    bottom, top = legend_height / height, 1 - head_height / height
+    figure.get_layout_engine().set(rect=(0, bottom, 1, top - bottom))
+    _add_head(figure, question, answer)
+    _add_legend(figure, groups, bottom)
     seeds = rows["n_seeds"].max()
     spread = (
         f"Mean of {seeds} seed{'' if seeds == 1 else 's'}; bars and band: ± 1 standard deviation. "
     )
     figure.text(0.005, 0.04 / height, f"{spread}{note}", fontsize=6.5, color="0.35")
-    return figure, figure.subplots(n_rows, n_columns, squeeze=False)
+    return figure
 
 
 def set_metric_axis(axis: Axes, metric: str, rows: pd.DataFrame) -> None:
@@ -48,10 +87,11 @@ def set_metric_axis(axis: Axes, metric: str, rows: pd.DataFrame) -> None:
     axis.yaxis.set_major_locator(MultipleLocator(0.1 if bottom == 0.5 else 0.2))
 
 
-def plot_methods(axis: Axes, rows: pd.DataFrame, x: str) -> None:
+def plot_methods(axis: Axes, rows: pd.DataFrame, x: str, **changes: Any) -> None:
     """Draw every method of one metric against the column `x`; a missing value leaves a gap.
 
-    The axis must have its horizontal limits, which the chance band fills.
+    The axis must have its horizontal limits, which the chance band fills. `changes` replace parts
+    of every line's look.
     """
     families = rows.drop_duplicates("method").set_index("method")["family"]
     styles = style.line_styles(families.to_dict())
@@ -63,9 +103,8 @@ def plot_methods(axis: Axes, rows: pd.DataFrame, x: str) -> None:
         else:
             # The oracle comes first in the legend and lies on top.
             order = 4 - place / len(styles)
-            axis.errorbar(
-                shown[x], shown["mean"], shown["sd"], elinewidth=0.8, zorder=order, **look
-            )
+            look |= {"elinewidth": 0.8, "zorder": order} | changes
+            axis.errorbar(shown[x], shown["mean"], shown["sd"], **look)
 
 
 def _plot_band(axis: Axes, shown: pd.DataFrame, x: str) -> None:
@@ -82,23 +121,29 @@ def _plot_band(axis: Axes, shown: pd.DataFrame, x: str) -> None:
     )
 
 
-def _add_legend(figure: Figure, rows: pd.DataFrame, top: float) -> None:
-    """One column a family, as wide as its longest name; a method without any value says so."""
-    columns = _legend_columns(rows)
+def _add_head(figure: Figure, question: str, answer: str) -> None:
+    """Write the question, in bold, and the answer below it."""
+    height = figure.get_figheight()
+    for text, offset, weight in ((question, 0.05, "bold"), (answer, 0.05 + _HEAD_LINE, "normal")):
+        figure.text(
+            0.005, 1 - offset / height, text, va="top", fontsize=_HEAD_SIZE, fontweight=weight
+        )
+
+
+def _add_legend(figure: Figure, groups: Sequence[Group], top: float) -> None:
+    """One column a group, as wide as its longest name."""
     page = 72 * style.TEXT_WIDTH
-    widths = [
-        _MARK_WIDTH + max(map(_text_width, (family.label, *names))) for family, names, _ in columns
-    ]
+    widths = [_MARK_WIDTH + max(map(_text_width, (group.label, *group.names))) for group in groups]
     # Names too long for the page are set smaller rather than over one another.
     shrink = min(1, page / sum(widths))
-    gap = (page - shrink * sum(widths)) / len(columns)
+    gap = (page - shrink * sum(widths)) / len(groups)
     size = shrink * style.LEGEND_SIZE
     left = 0.0
-    for width, (family, names, marks) in zip(widths, columns, strict=True):
+    for width, group in zip(widths, groups, strict=True):
         figure.legend(
-            marks,
-            names,
-            title=family.label,
+            group.marks,
+            group.names,
+            title=group.label,
             title_fontproperties={"weight": "bold", "size": size},
             fontsize=size,
             alignment="left",
@@ -111,22 +156,20 @@ def _add_legend(figure: Figure, rows: pd.DataFrame, top: float) -> None:
         left += shrink * width + gap
 
 
-def _legend_columns(
-    rows: pd.DataFrame,
-) -> list[tuple[style.Family, list[str], list[Line2D | Patch]]]:
-    """Each family that is drawn, with the names and marks of its methods."""
+def _families(rows: pd.DataFrame) -> list[Group]:
+    """Each family that is drawn, with its methods; one without any value says so."""
     by_method = rows.groupby("method", sort=False)
     titles, has_values = by_method["title"].first(), by_method["n_seeds"].sum() > 0
     names = titles.where(has_values, titles + " (no result)")
     families = by_method["family"].first()
     looks = style.line_styles(families.to_dict())
-    columns = []
+    groups = []
     for key, family in style.FAMILIES.items():
         members = [method for method in looks if families[method] == key]
         if members:
             marks = [_legend_mark(key, looks[method]) for method in members]
-            columns.append((family, list(names[members]), marks))
-    return columns
+            groups.append(Group(family.label, list(names[members]), marks))
+    return groups
 
 
 def _text_width(text: str) -> float:

@@ -1,6 +1,6 @@
 """From a sweep table to the numbers a figure shows: statistics over seeds, one row a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import xarray as xr
@@ -37,16 +37,20 @@ def pick(tables: Mapping[str, xr.Dataset], name: str) -> xr.Dataset:
     return tables[name]
 
 
-def summarise(table: xr.Dataset, sweep: tuple[str, ...]) -> pd.DataFrame:
+def summarise(
+    table: xr.Dataset, sweep: Sequence[str], metrics: Sequence[str] = tuple(METRICS)
+) -> pd.DataFrame:
     """Mean and spread over seeds of every metric.
 
     Parameters
     ----------
     table
-        The six `METRICS` over (method, `*sweep`, seed), NaN where a method could not run, and
+        The `metrics` over (method, `*sweep`, seed), NaN where a method could not run, and
         ``title`` and ``family`` over method.
     sweep
         The dimensions swept.
+    metrics
+        The variables to summarise; the six `METRICS` unless others are named.
 
     Returns
     -------
@@ -60,12 +64,12 @@ def summarise(table: xr.Dataset, sweep: tuple[str, ...]) -> pd.DataFrame:
     SurgeryError
         If the table lacks a variable, or a metric has other dimensions.
     """
-    require(table, *METRICS, "method", "title", "family", *sweep)
+    require(table, *metrics, "method", "title", "family", *sweep)
     dims = ("method", *sweep, "seed")
-    for name in METRICS:
+    for name in metrics:
         if set(table[name].dims) != set(dims):
             raise SurgeryError(f"{name} must be over {dims}, is over {table[name].dims}")
-    values = table[list(METRICS)].to_dataarray("metric").astype("float64").reset_coords(drop=True)
+    values = table[list(metrics)].to_dataarray("metric").astype("float64").reset_coords(drop=True)
     values = values.transpose("method", *sweep, "metric", "seed")
     present = values.notnull()
     n_seeds = present.sum("seed")

@@ -9,14 +9,19 @@ problems, SIAM J. Imaging Sciences 2 (2009), with a constant step 1/L.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 
 import torch
 from torch import Tensor
 
-from sae_surgery.checks import require_count, require_match, require_non_negative
+from sae_surgery.checks import (
+    require_count,
+    require_increasing,
+    require_match,
+    require_non_negative,
+)
 from sae_surgery.inference.layout import (
     pad_codes,
     pad_dictionary,
@@ -84,8 +89,66 @@ def fista(
     ValueError
         If the shapes do not go together, or `lam` or `n_iter` is negative.
     """
+    require_count(n_iter=n_iter)
+    counts = (n_iter,)
+    return fista_snapshots(observations, dictionary, lam, counts, start, non_negative)[0]
+
+
+@torch.no_grad()
+def fista_snapshots(
+    observations: Tensor,
+    dictionary: Tensor,
+    lam: float,
+    counts: Sequence[int],
+    start: Tensor | None = None,
+    non_negative: bool = True,
+) -> list[Tensor]:
+    """Infer codes as `fista` does and return them after several numbers of iterations.
+
+    It is one run, whose momentum carries on; each entry has the bits of a run of its own.
+
+    Parameters
+    ----------
+    counts
+        Numbers of iterations, increasing; at 0 codes are the start.
+
+    Returns
+    -------
+    Codes Z (seed, sample, atom) for each of the counts. The other arguments are those of `fista`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not go together, or `lam` or the counts are out of range.
+    """
     weights = _momentum_weights()
-    return _infer(observations, dictionary, lam, n_iter, start, non_negative, weights)
+    return _infer(observations, dictionary, lam, counts, start, non_negative, weights)
+
+
+@torch.no_grad()
+def lasso_path(
+    observations: Tensor,
+    dictionary: Tensor,
+    lams: Sequence[float],
+    n_iter: int,
+    non_negative: bool = True,
+) -> Iterator[tuple[float, Tensor]]:
+    """Infer codes for several λ by `fista`, each starting from those of the next larger λ.
+
+    Yields
+    ------
+    λ and its codes Z (seed, sample, atom), from the largest λ, which starts from zeros, to the
+    smallest. `lams` may come in any order; the other arguments are those of `fista`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not go together, or a λ or `n_iter` is negative.
+    """
+    codes = None
+    for lam in sorted(lams, reverse=True):
+        codes = fista(observations, dictionary, lam, n_iter, codes, non_negative)
+        yield lam, codes
 
 
 @torch.no_grad()
@@ -98,7 +161,8 @@ def ista(
     non_negative: bool = True,
 ) -> Tensor:
     """Infer codes by the plain proximal gradient method; arguments and result as for `fista`."""
-    return _infer(observations, dictionary, lam, n_iter, start, non_negative, repeat(1.0))
+    require_count(n_iter=n_iter)
+    return _infer(observations, dictionary, lam, (n_iter,), start, non_negative, repeat(1.0))[0]
 
 
 def step_bound(dictionary: Tensor) -> Tensor:
@@ -146,29 +210,35 @@ def _infer(
     observations: Tensor,
     dictionary: Tensor,
     lam: float,
-    n_iter: int,
+    counts: Sequence[int],
     start: Tensor | None,
     non_negative: bool,
     weights: Iterable[float],
-) -> Tensor:
+) -> list[Tensor]:
     """Check the arguments and iterate, a block of samples at a time."""
     require_match(observations, dictionary)
     require_non_negative(lam=lam)
-    require_count(n_iter=n_iter)
+    require_increasing(counts=counts)
     n_samples, n_atoms = observations.shape[1], dictionary.shape[2]
     shape = (len(observations), n_samples, n_atoms)
-    if start is not None and tuple(start.shape) != shape:
+    if start is None:
+        start = observations.new_zeros(()).expand(shape)
+    if tuple(start.shape) != shape:
         raise ValueError(f"start must have shape {shape}, got {tuple(start.shape)}")
-    codes = pad_codes(observations.new_zeros(shape) if start is None else start)
+    snapshots = [observations.new_empty(shape) for _ in counts]
     observations, dictionary = pad_observations(observations), pad_dictionary(dictionary)
-    weights = list(islice(weights, n_iter))
+    weights = list(islice(weights, counts[-1]))
     step = 1 / step_bound(dictionary)[:, None, None]
     shrink = _clamp if non_negative else _soften
     gradient_step = _gradient_step(dictionary, step)
-    for block in sample_blocks(*codes.shape[1:], codes.device):
+    for block in sample_blocks(observations.shape[1], dictionary.shape[2], dictionary.device):
         gradient_step.begin(observations[:, block])
-        codes[:, block] = _iterate(codes[:, block], gradient_step, shrink, step * lam, weights)
-    return codes[:, :n_samples, :n_atoms].contiguous()
+        iterates = _iterate(pad_codes(start[:, block]), gradient_step, shrink, step * lam, weights)
+        wanted = (codes for count, codes in enumerate(iterates) if count in counts)
+        for snapshot, codes in zip(snapshots, wanted, strict=True):
+            target = snapshot[:, block]
+            target.copy_(codes[:, : target.shape[1], :n_atoms])
+    return snapshots
 
 
 def _iterate(
@@ -177,17 +247,21 @@ def _iterate(
     shrink: Callable[[Tensor, Tensor], None],
     threshold: Tensor,
     weights: list[float],
-) -> Tensor:
-    """Take proximal gradient steps from points w z − (w − 1) z_old, one step for each weight w."""
-    previous = start.contiguous()
+) -> Iterator[Tensor]:
+    """Take proximal gradient steps from points w z − (w − 1) z_old, one step for each weight w.
+
+    Yields the start, which is overwritten, and the codes after each step; they hold until the next.
+    """
+    previous = start
     point = previous.clone()
     codes = torch.empty_like(previous)
+    yield previous
     for weight in weights:
         gradient_step.take(point, out=codes)
         shrink(codes, threshold)
         torch.lerp(previous, codes, weight, out=point)
         previous, codes = codes, previous
-    return previous
+        yield previous
 
 
 def _clamp(codes: Tensor, threshold: Tensor) -> None:

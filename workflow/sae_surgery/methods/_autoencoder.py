@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from sae_surgery.learning.autoencoder import (
@@ -10,6 +11,7 @@ from sae_surgery.learning.autoencoder import (
     AutoencoderParameters,
     train_autoencoder,
 )
+from sae_surgery.methods._recording import Records, recorded_times
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
 from sae_surgery.problem import Cell
 
@@ -34,19 +36,33 @@ class AutoencoderMethod(Method):
         """Return the autoencoder of this method's type and settings, for `k` active latents."""
 
     def fit(self, problem: Problem) -> Fitted:
-        """Train all seeds' autoencoders in the same steps."""
+        """Train all seeds' autoencoders in the same steps, and record what they learn meanwhile."""
         cell = problem.cell
+        autoencoder = self.autoencoder(cell.k)
+        times = recorded_times(cell, self.settings.epochs, self.settings.record_every)
+        records = Records(len(times))
+
+        def record(epoch: int, parameters: AutoencoderParameters) -> None:
+            if epoch in times:
+                at = torch.full((len(problem.seeds),), epoch, device=problem.device)
+                learned = {
+                    PARAMETERS[field][0]: getattr(parameters, field) for field in autoencoder.learns
+                }
+                records.write(times.index(epoch), at, learned)
+
         parameters, history = train_autoencoder(
-            self.autoencoder(cell.k),
+            autoencoder,
             problem.observations["train"],
             cell.n_latents,
             problem.seeds,
             problem.track,
+            record,
         )
         model = Model()
         for field, (name, dims, long_name) in PARAMETERS.items():
             if (values := getattr(parameters, field)) is not None:
                 model[name] = Parameter(values, dims, long_name)
+        records.add_to(model)
         for field, values in history._asdict().items():
             model[f"train_{field}"] = Parameter(
                 values, ("epoch",), f"{field} of training, by epoch"

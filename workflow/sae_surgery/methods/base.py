@@ -6,7 +6,7 @@ that a method cannot look at what it should not know.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -17,6 +17,9 @@ from sae_surgery.progress import Tracker, silent
 from sae_surgery.settings import NoSettings
 
 Family = Literal["oracle", "sparse coding", "sae", "linear", "chance"]
+
+RECORDED = "recorded_"
+"""Parameter `recorded_<name>` holds the values of `<name>` at several times of learning."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,26 @@ class Model(dict[str, Parameter]):
     def tensor(self, name: str) -> Tensor:
         """Return a parameter's values, (seed, …)."""
         return self[name].values
+
+    def at_record(self, index: int) -> "Model":
+        """Return the model as it was when a record was made; what has no record is as at the end.
+
+        `recorded_at` (seed, record) says when that was: the epoch or round, counted from 0, after
+        which the parameters had the values recorded.
+
+        Raises
+        ------
+        IndexError
+            If there is no such record.
+        """
+        n_records = self["recorded_at"].values.shape[1] if "recorded_at" in self else 0
+        if not 0 <= index < n_records:
+            raise IndexError(f"record must be from 0 to below {n_records}, got {index}")
+        model = Model({name: self[name] for name in self if not name.startswith(RECORDED)})
+        for name in [name for name in model if RECORDED + name in self]:
+            values = self.tensor(RECORDED + name)[:, index].contiguous()
+            model[name] = replace(model[name], values=values)
+        return model
 
 
 @dataclass(frozen=True)
@@ -120,3 +143,13 @@ class Method(ABC):
     @abstractmethod
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Infer codes (seed, sample, atom) of observations (seed, sample, obs) of a cell."""
+
+    def decode(self, model: Model, codes: Tensor) -> Tensor:
+        """Return the observations (seed, sample, obs) that codes (seed, sample, atom) stand for.
+
+        This is D z, plus b_d where the model has one; for methods with a dictionary only.
+        """
+        observations = torch.bmm(codes, model.tensor("dictionary").mT)
+        if "decoder_bias" in model:
+            observations += model.tensor("decoder_bias")[:, None]
+        return observations

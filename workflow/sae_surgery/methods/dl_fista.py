@@ -6,10 +6,12 @@ from torch import Tensor
 
 from sae_surgery.inference.fista import fista
 from sae_surgery.learning.dictionary_learning import (
+    ROUNDS_OF_CODING,
     DictionaryLearning,
-    learn_dictionary,
+    learning_trajectory,
     random_dictionary,
 )
+from sae_surgery.methods._recording import Records, recorded_times
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
 from sae_surgery.problem import Cell
 
@@ -30,10 +32,20 @@ class DlFista(Method):
     Settings: ClassVar[type] = DictionaryLearning
 
     def fit(self, problem: Problem) -> Fitted:
-        """Learn the dictionary on val, whose codes come with it."""
+        """Learn the dictionary on val, whose codes come with it, and record how it changes."""
         cell, observations = problem.cell, problem.observations["val"]
         initial = random_dictionary(cell.obs_dim, cell.n_latents, problem.seeds).to(observations)
-        result = learn_dictionary(observations, initial, self.settings, problem.track)
+        times = recorded_times(cell, self.settings.max_rounds, self.settings.record_every)
+        budgets = [time + 1 for time in times]
+        records = Records(len(times))
+        for index, result in enumerate(
+            learning_trajectory(observations, initial, self.settings, budgets, problem.track)
+        ):
+            learned = {
+                "dictionary": result.dictionary,
+                "coding_dictionary": result.coding_dictionary,
+            }
+            records.write(index, result.n_rounds - 1, learned)
         atoms = ("obs", "atom")
         model = Model(
             dictionary=Parameter(result.dictionary, atoms, "learned dictionary"),
@@ -48,13 +60,16 @@ class DlFista(Method):
                 nan_means="the seed had converged before this round",
             ),
         )
+        records.add_to(model)
         return Fitted(model, {"val": result.codes})
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Run FISTA from zero with the dictionary that made the learned codes.
 
-        The published OOD codes were carried along through all rounds; ten times the iterations at
-        the end bring them equally close to the optimum, which is unique in practice.
+        The published OOD codes were carried along through all rounds; a few rounds' iterations at
+        the end bring them equally close to the optimum.
         """
         dictionary = model.tensor("coding_dictionary")
-        return fista(observations, dictionary, self.settings.lam, 10 * self.settings.n_iter)
+        return fista(
+            observations, dictionary, self.settings.lam, ROUNDS_OF_CODING * self.settings.n_iter
+        )

@@ -75,8 +75,8 @@ class Surgery(ABC):
     """Name of the surgery's own sweep variable."""
     step_means: ClassVar[str] = ""
     """Long name of the sweep variable."""
-    references: ClassVar[tuple[str, ...]] = ("fista_oracle", "random_dictionary")
-    """Methods operated on beside the patients: the ceiling and the floor."""
+    references: ClassVar[tuple[str, ...] | None] = None
+    """Methods operated on beside the patients; None: the oracle and the random dictionary."""
     diagnostics: ClassVar[Mapping[str, str]] = {}
     """Long names of further numbers in the outcomes."""
     Settings: ClassVar[type] = NoSettings

@@ -68,6 +68,8 @@ class TrainingSettings:
     weight_decay: float = 0.01
     renormalise_every: int = 50
     """The decoder's columns are renormalised after epochs 0, this, twice this, …"""
+    record_every: int = 10
+    """A fitted model holds the parameters after epochs 0, this, twice this, … and the last."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -75,6 +77,7 @@ class TrainingSettings:
             epochs=self.epochs,
             batch_size=self.batch_size,
             renormalise_every=self.renormalise_every,
+            record_every=self.record_every,
         )
         require_positive(learning_rate=self.learning_rate)
         require_non_negative(weight_decay=self.weight_decay)

@@ -1,0 +1,47 @@
+"""A bench on which the contract tests fit methods, each once per set of seeds."""
+
+import dataclasses
+from pathlib import Path
+
+from sae_surgery import methods
+from sae_surgery.codes import Codes
+from sae_surgery.data import CellData
+from sae_surgery.problem import Cell
+from sae_surgery.steps.fit import fit
+from sae_surgery.steps.simulate import simulate
+
+CELL = Cell(n_latents=20, k=3, obs_dim=12, n_samples=150)
+SEEDS = (0, 1, 2)
+BRIEF = {"epochs": 2, "max_rounds": 3, "max_steps": 20, "n_iter": 10}
+"""Budgets that keep the contract quick, for the methods that have such a setting."""
+
+
+def brief_settings(name):
+    known = {field.name for field in dataclasses.fields(methods.load(name).Settings)}
+    return {key: value for key, value in BRIEF.items() if key in known}
+
+
+class Bench:
+    """Fits methods once per set of seeds, and keeps the files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def data(self, seeds=SEEDS, cell=CELL) -> Path:
+        path = self.folder / f"{cell.name}_{'_'.join(map(str, seeds))}.nc"
+        if not path.exists():
+            simulate(cell, seeds, path)
+        return path
+
+    def fit(self, name, seeds=SEEDS, cell=CELL, again="") -> tuple[Path, Path]:
+        data = self.data(seeds, cell)
+        model = self.folder / f"{data.stem}_{name}{again}_model.nc"
+        codes = self.folder / f"{data.stem}_{name}{again}_codes.nc"
+        if not model.exists():
+            parent_name = methods.trait(name, "parent")
+            parent = self.fit(parent_name, seeds, cell)[0] if parent_name else None
+            fit(name, data, parent, brief_settings(name), "cpu", 1, model, codes)
+        return model, codes
+
+    def codes(self, name, seeds=SEEDS) -> Codes:
+        return Codes(self.fit(name, seeds)[1], CellData(self.data(seeds)))

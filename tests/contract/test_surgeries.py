@@ -1,0 +1,170 @@
+"""The contract of every registered surgery, on tiny models and through the real steps."""
+
+import json
+
+import numpy as np
+import pytest
+from bench import CELL, SEEDS
+
+from sae_surgery import store, surgeries
+from sae_surgery.data import SCORED, CellData
+from sae_surgery.errors import SurgeryError
+from sae_surgery.operations import Operation
+from sae_surgery.steps.assess import assess
+from sae_surgery.steps.operate import operate
+from sae_surgery.surgeries.base import Surgery
+
+ALL = pytest.mark.parametrize("name", surgeries.available())
+PATIENTS = pytest.mark.parametrize("patient", ["sae_relu", "sae_mp", "dl_fista"])
+BRIEF = {"warm_start_decoder": {"counts": (0, 1, 2, 5), "n_iter": 10}}
+
+
+def done(bench, name, patient, seeds=SEEDS, again=""):
+    """Do a surgery unless it has been done, and return its file."""
+    path = bench.folder / f"{name}_{patient}_{'_'.join(map(str, seeds))}{again}.nc"
+    if not path.exists():
+        model, codes = bench.fit(patient, seeds)
+        settings = BRIEF.get(name, {})
+        operate(name, bench.data(seeds), model, codes, settings, "cpu", 1, path)
+    return path
+
+
+def read(bench, name, patient, seeds=SEEDS):
+    return Operation(done(bench, name, patient, seeds), CellData(bench.data(seeds)))
+
+
+@ALL
+def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
+    assert surgeries.trait(name, "references") == type(surgeries.load(name)).references
+
+
+@ALL
+def test_description_is_complete(name):
+    surgery = surgeries.load(name)
+    assert isinstance(surgery, Surgery)
+    assert surgery.question.endswith("?")
+    assert (surgery.step is None) == (surgery.step_means == "")
+
+
+@ALL
+@PATIENTS
+def test_every_outcome_has_codes_and_a_place_of_its_own(bench, name, patient):
+    operation, surgery = read(bench, name, patient), surgeries.load(name)
+    assert operation.status == "ok"
+    places = operation.places(surgery.step)
+    assert len(set(places)) == len(places) > 0
+    for outcome in range(len(places)):
+        for seed in range(len(SEEDS)):
+            assert operation.dictionary(outcome, seed).shape == (CELL.obs_dim, CELL.n_latents)
+            for split in SCORED:
+                assert np.isfinite(operation.dense(split, outcome, seed)).all()
+
+
+@ALL
+def test_the_same_surgery_gives_the_same_bytes(bench, name):
+    first, second = (done(bench, name, "sae_relu", again=again) for again in ("", "_again"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@ALL
+@PATIENTS
+def test_a_seed_does_not_feel_the_others_of_its_batch(bench, name, patient):
+    together, alone = read(bench, name, patient), read(bench, name, patient, (1,))
+    step = surgeries.load(name).step
+    # Dictionary learning of other seeds may go on for longer, and leave more records.
+    for outcome, place in enumerate(alone.places(step)):
+        same = together.places(step).index(place)
+        for split in SCORED:
+            np.testing.assert_array_equal(
+                together.dense(split, same, 1), alone.dense(split, outcome, 0)
+            )
+
+
+@ALL
+def test_scores_stand_at_condition_step_and_seed(bench, name):
+    paths = [done(bench, name, patient) for patient in ("sae_relu", "sae_mp")]
+    output = bench.folder / f"{name}_metrics.nc"
+    assess(bench.data(), paths, "paper", output)
+    metrics, surgery = store.read(output, "metrics"), surgeries.load(name)
+    assert metrics["method"].values.tolist() == ["sae_relu", "sae_mp"]
+    dims = ("method", "condition", *([surgery.step] if surgery.step else []), "seed")
+    assert metrics["mcc_ood"].dims == dims
+    scored = metrics["mcc_ood"].notnull().sum(("condition", "seed"))
+    assert (scored.sum([dim for dim in scored.dims if dim != "method"]) > 0).all()
+    for diagnostic in surgery.diagnostics:
+        assert np.isfinite(metrics[diagnostic].values).any()
+
+
+@ALL
+def test_a_method_without_a_dictionary_is_no_patient(bench, name):
+    path = done(bench, name, "raw")
+    assert store.read(path, "operation").attrs["status"] == "skipped: the method has no dictionary"
+
+
+def test_learning_dynamics_needs_records(bench):
+    path = done(bench, "learning_dynamics", "fista_oracle")
+    assert "keeps no record" in store.read(path, "operation").attrs["status"]
+
+
+def test_the_last_record_is_the_model(bench):
+    operation = read(bench, "learning_dynamics", "sae_relu")
+    last = len(operation.places("epoch")) - 1
+    for split in SCORED:
+        np.testing.assert_array_equal(
+            operation.dense(split, last, 0), bench.codes("sae_relu").dense(split, 0)
+        )
+
+
+def test_own_codes_are_the_method_s(bench):
+    operation = read(bench, "frozen_decoder", "sae_mp")
+    own = operation.places(None).index(("own", None))
+    np.testing.assert_array_equal(
+        operation.dense("ood", own, 2), bench.codes("sae_mp").dense("ood", 2)
+    )
+
+
+def test_oracle_norms_equal_renormed_where_the_truth_has_unit_columns(bench):
+    operation = read(bench, "frozen_decoder", "sae_relu")
+    conditions = [condition for condition, _ in operation.places(None)]
+    renormed, true = conditions.index("renormed"), conditions.index("oracle_norms")
+    np.testing.assert_allclose(
+        operation.dense("ood", renormed, 0), operation.dense("ood", true, 0), atol=1e-5
+    )
+
+
+def test_warm_start_of_the_decoder_begins_at_the_frozen_decoder(bench):
+    warm = read(bench, "warm_start_decoder", "sae_relu")
+    path = bench.folder / "frozen_as_brief.nc"
+    model, codes = bench.fit("sae_relu")
+    operate("frozen_decoder", bench.data(), model, codes, {"n_iter": 10}, "cpu", 1, path)
+    frozen = Operation(path, CellData(bench.data()))
+    start = warm.places("n_rounds").index(("warm", 0))
+    condition = frozen.places(None).index(("frozen", None))
+    for split in SCORED:
+        np.testing.assert_array_equal(
+            warm.dense(split, start, 1), frozen.dense(split, condition, 1)
+        )
+
+
+@ALL
+def test_settings_are_kept_in_the_file(bench, name):
+    settings = json.loads(store.read(done(bench, name, "sae_relu"), "operation").attrs["settings"])
+    for key, value in BRIEF.get(name, {}).items():
+        assert settings[key] == (list(value) if isinstance(value, tuple) else value)
+
+
+def test_codes_of_another_method_are_refused(bench):
+    model, codes = bench.fit("sae_relu")[0], bench.fit("sae_mp")[1]
+    with pytest.raises(SurgeryError, match="codes of sae_mp, but a model of sae_relu"):
+        operate("frozen_decoder", bench.data(), model, codes, {}, "cpu", 1, bench.folder / "x.nc")
+
+
+def test_operations_of_several_surgeries_are_refused(bench):
+    paths = [done(bench, name, "sae_relu") for name in ("frozen_decoder", "support_recovery")]
+    with pytest.raises(SurgeryError, match="several surgeries"):
+        assess(bench.data(), paths, "paper", bench.folder / "x.nc")
+
+
+def test_unknown_surgery_names_the_near_miss():
+    with pytest.raises(SurgeryError, match="did you mean 'frozen_decoder'"):
+        surgeries.load("frozen_decodr")

@@ -1,0 +1,68 @@
+"""Surgeries: one job does one surgery on one fitted model, another scores it on all of a cell."""
+
+
+localrules:
+    surgeries,
+
+
+def operate_cost(wildcards):
+    return costs.operate(CELLS[wildcards.cell], wildcards.method, RUN)
+
+
+rule operate:
+    input:
+        data=rules.simulate.output.data,
+        model=rules.fit.output.model,
+        codes=rules.fit.output.codes,
+    output:
+        operation=ensure(f"{RESULTS}/operations/{{surgery}}/{{cell}}/{{method}}.nc", non_empty=True),
+    log:
+        f"{LOGS}/operate/{{surgery}}/{{cell}}/{{method}}.log",
+    benchmark:
+        f"{BENCHMARKS}/operate/{{surgery}}/{{cell}}/{{method}}.tsv"
+    threads: lambda w: operate_cost(w).threads
+    resources:
+        mem_mb=lambda w, attempt: attempt * operate_cost(w).mem_mb,
+        runtime=lambda w, attempt: attempt * operate_cost(w).runtime,
+        gpu=lambda w: operate_cost(w).gpu,
+        device=lambda w: operate_cost(w).device,
+    params:
+        settings=lambda w: as_parameter(RUN.settings.get(w.surgery, {})),
+        code=lambda w: step_digest("operate", f"sae_surgery.surgeries.{w.surgery}"),
+    shell:
+        "python -m sae_surgery operate {wildcards.surgery} --data {input.data}"
+        " --model {input.model} --codes {input.codes} --settings {params.settings:q}"
+        " --device {resources.device} --threads {threads} --output {output.operation} 2> {log}"
+
+
+rule assess:
+    input:
+        data=rules.simulate.output.data,
+        operations=lambda w: expand(
+            f"{RESULTS}/operations/{w.surgery}/{w.cell}/{{method}}.nc",
+            method=RUN.experiments[w.surgery].methods,
+        ),
+    output:
+        metrics=ensure(f"{SCORED}/metrics/{{surgery}}/{{cell}}.nc", non_empty=True),
+    log:
+        f"{LOGS}/{RUN.protocol}/assess/{{surgery}}/{{cell}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{RUN.protocol}/assess/{{surgery}}/{{cell}}.tsv"
+    threads: lambda w: evaluate_cost(w).threads
+    resources:
+        mem_mb=lambda w, attempt: attempt * evaluate_cost(w).mem_mb,
+        runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
+    params:
+        protocol=RUN.protocol,
+        code=lambda w: step_digest("assess", f"sae_surgery.surgeries.{w.surgery}"),
+    shell:
+        "python -m sae_surgery assess --data {input.data} --operations {input.operations}"
+        " --protocol {params.protocol} --output {output.metrics} 2> {log}"
+
+
+rule surgeries:
+    input:
+        [
+            expand(rules.operate.output, surgery=name, cell=each.cells, method=each.methods)
+            for name, each in RUN.surgeries.items()
+        ],

@@ -1,0 +1,114 @@
+"""Score what one surgery yielded on the patients of one cell."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sae_surgery import store, surgeries
+from sae_surgery.data import CellData
+from sae_surgery.errors import SurgeryError
+from sae_surgery.metrics.panel import DESCRIPTIONS
+from sae_surgery.operations import Operation
+from sae_surgery.progress import track
+from sae_surgery.provenance import source_digest
+from sae_surgery.scoring import MISSING, Scorer
+from sae_surgery.store import Origin, Variable
+from sae_surgery.surgeries.base import Surgery
+
+
+def assess(data_path: Path, operation_paths: Sequence[Path], protocol: str, output: Path) -> None:
+    """Write the metrics of each patient, condition, step and seed.
+
+    Raises
+    ------
+    SurgeryError
+        If a file is not as it must be, or the operations are not all of one surgery.
+    """
+    data = CellData(data_path)
+    operations = [Operation(path, data) for path in operation_paths]
+    names = {operation.surgery for operation in operations}
+    if len(names) > 1:
+        raise SurgeryError(f"--operations: files of several surgeries: {', '.join(sorted(names))}")
+    (name,) = names
+    surgery = surgeries.load(name)
+    scores = _score(operations, surgery, Scorer(data, protocol), data.cell.name)
+    origin = Origin(
+        title=f"Metrics of {surgery.title} on {data.cell.name}, protocol {protocol}",
+        settings={"protocol": protocol},
+        code=source_digest(__name__, f"{surgeries.__name__}.{name}"),
+        inputs={"data": data.digest} | {each.method: each.digest for each in operations},
+    )
+    store.write(
+        output,
+        "metrics",
+        _variables(scores, operations, surgery, data),
+        origin,
+        cell=data.cell.name,
+        protocol=protocol,
+        surgery=name,
+    )
+
+
+Place = tuple[str, float | None]
+Scores = dict[tuple[str, Place], dict[str, np.ndarray]]
+
+
+def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer, cell: str) -> Scores:
+    """Return the metrics (seed,) by method and place."""
+    tasks = []
+    for operation in operations:
+        if operation.status != "ok":
+            print(f"{operation.method}: {operation.status}", file=sys.stderr)
+            continue
+        places = enumerate(operation.places(surgery.step))
+        tasks += [(operation, outcome, place) for outcome, place in places]
+    scores = {}
+    for operation, outcome, place in track(tasks, f"scoring {cell}"):
+
+        def dictionary(
+            seed: int, operation: Operation = operation, outcome: int = outcome
+        ) -> np.ndarray:
+            return operation.dictionary(outcome, seed)
+
+        found = scorer.score(operation, dictionary, outcome)
+        for diagnostic in surgery.diagnostics:
+            found[diagnostic] = operation.file[diagnostic].values[outcome]
+        scores[operation.method, place] = found
+    return scores
+
+
+def _variables(
+    scores: Scores, operations: list[Operation], surgery: Surgery, data: CellData
+) -> Iterator[tuple[str, Variable]]:
+    methods = [operation.method for operation in operations]
+    statuses = np.array([operation.status for operation in operations])
+    # In the order of the outcomes, which is that of the surgery's description.
+    conditions = list(dict.fromkeys(condition for _, (condition, _) in scores))
+    steps = sorted({step for _, (_, step) in scores}) if surgery.step else [None]
+    yield "method", Variable(("method",), np.array(methods), "name of the method", None)
+    yield "status", Variable(("method",), statuses, "ok, or why there is no result", None)
+    texts = np.array(conditions, dtype=object)
+    yield "condition", Variable(("condition",), texts, "condition of the surgery", None)
+    if surgery.step:
+        yield surgery.step, Variable((surgery.step,), np.array(steps), surgery.step_means)
+    seeds = np.array(data.seeds, np.int64)
+    yield "seed", Variable(("seed",), seeds, "seed of the random stream")
+    nothing = np.full(len(seeds), np.nan)
+    dims = ("method", "condition", *([surgery.step] if surgery.step else []), "seed")
+    described = DESCRIPTIONS | {name: (text, "1") for name, text in surgery.diagnostics.items()}
+    for name, (long_name, units) in described.items():
+        values = np.stack(
+            [
+                scores[method, (condition, step)][name]
+                if (method, (condition, step)) in scores
+                else nothing
+                for method in methods
+                for condition in conditions
+                for step in steps
+            ]
+        )
+        shape = (len(methods), len(conditions), len(steps), len(seeds))
+        values = values.reshape(shape if surgery.step else shape[:2] + shape[3:])
+        yield name, Variable(dims, values, long_name, units, MISSING)

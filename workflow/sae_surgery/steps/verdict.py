@@ -1,0 +1,50 @@
+"""Judge each patient from the tables of its surgeries."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from sae_surgery import store
+from sae_surgery.provenance import source_digest
+from sae_surgery.store import Origin, Variable
+from sae_surgery.verdict import as_frame, as_markdown, decompose
+
+MISSING = "no result, or too small a distance to divide"
+
+
+def verdict(table_paths: Sequence[Path], output_dir: Path) -> None:
+    """Write the page `verdict.md` and its numbers as `verdict.csv` and `verdict.nc`.
+
+    Raises
+    ------
+    SurgeryError
+        If a table is missing, not as it must be, or lacks a condition.
+    """
+    read = [store.read(path, "table") for path in table_paths]
+    tables = {table.attrs["experiment"]: table for table in read}
+    result = decompose(tables)
+    origin = Origin(
+        title="What keeps each trained SAE from the oracle",
+        code=source_digest(__name__),
+        inputs={name: table.attrs["digest"] for name, table in tables.items()},
+    )
+    store.write(output_dir / "verdict.nc", "verdict", _variables(result), origin)
+    _write_text(output_dir / "verdict.csv", as_frame(result).to_csv(index=False))
+    _write_text(output_dir / "verdict.md", as_markdown(result))
+
+
+def _variables(result: xr.Dataset) -> Iterator[tuple[str, Variable]]:
+    for name, values in result.variables.items():
+        is_number = values.dtype.kind in "fiu"
+        units = values.attrs.get("units", "1") if is_number else None
+        missing = MISSING if values.dtype.kind == "f" else None
+        long_name = values.attrs["long_name"]
+        yield str(name), Variable(values.dims, values.values, long_name, units, missing)
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text)
+    os.replace(temporary, path)

@@ -1,0 +1,76 @@
+"""The patient's decoder as the start of dictionary learning."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from sae_surgery.checks import require_increasing
+from sae_surgery.inference.fista import fista
+from sae_surgery.learning.dictionary_learning import (
+    ROUNDS_OF_CODING,
+    DictionaryLearning,
+    learning_trajectory,
+    random_dictionary,
+)
+from sae_surgery.surgeries.base import Outcome, Patient, Surgery
+
+
+@dataclass(frozen=True)
+class WarmStartDecoderSettings(DictionaryLearning):
+    """Settings of the surgery; the defaults are the paper's."""
+
+    counts: tuple[int, ...] = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    """Numbers of rounds to look at, in the place of `max_rounds`."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        require_increasing(counts=self.counts)
+
+
+class WarmStartDecoder(Surgery):
+    """Dictionary learning on val, `warm` from the patient's decoder and `cold` from a random one.
+
+    Each is one run, looked at after several rounds; warm at 0 is the frozen decoder. As published,
+    codes lag the dictionary by one round, so that warm at 1 has the codes of warm at 0. A cold run
+    differs between patients by the bias that is taken off the observations; without one it is
+    `dl_fista` over again, and left out.
+    """
+
+    title = "Warm-start decoder"
+    question = "Is the decoder a good start for dictionary learning?"
+    step = "n_rounds"
+    step_means = "rounds of dictionary learning"
+    references = ("fista_oracle",)
+    Settings: ClassVar[type] = WarmStartDecoderSettings
+
+    def operate(self, patient: Patient) -> Iterator[Outcome]:
+        """Yield the warm outcomes, then the cold ones, each by number of rounds."""
+        counts = self.settings.counts
+        drawn = random_dictionary(patient.cell.obs_dim, patient.dictionary.shape[2], patient.seeds)
+        yield from self._learn(patient, "warm", patient.dictionary, counts)
+        if "decoder_bias" in patient.model:
+            # After no rounds, a random dictionary is the chance level and no start to be judged.
+            counts = tuple(count for count in counts if count > 0)
+            yield from self._learn(patient, "cold", drawn.to(patient.dictionary), counts)
+
+    def _learn(
+        self, patient: Patient, condition: str, initial: Tensor, counts: tuple[int, ...]
+    ) -> Iterator[Outcome]:
+        observations = patient.centred()
+        trajectory = learning_trajectory(
+            observations["val"], initial, self.settings, counts, patient.track
+        )
+        for count, learned in zip(counts, trajectory, strict=True):
+            # The published OOD codes are carried along from round to round.
+            rounds = min(max(count, 1), ROUNDS_OF_CODING)
+            codes_ood = fista(
+                observations["ood"],
+                learned.coding_dictionary,
+                self.settings.lam,
+                rounds * self.settings.n_iter,
+            )
+            codes = {"val": learned.codes, "ood": codes_ood}
+            yield Outcome(condition, codes, count, learned.dictionary)
