@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sae_surgery import config, costs, methods
+from sae_surgery import config, costs, methods, surgeries
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -61,6 +61,25 @@ BAD = {
     "run a number": ({"run": 7}, ["run", "7", "string"]),
     "experiments empty": ({"experiments": []}, ["experiments", "at least one"]),
     "experiment unknown": ({"experiments": ["latent"]}, ["'latent'", "mean 'latents'"]),
+    "surgeries a list": ({"surgeries": ["frozen_decoder"]}, ["surgeries", "object"]),
+    "surgeries' key": ({"surgeries": {"on": "latents"}}, ["surgeries", "'on'", "cells_of"]),
+    "surgeries on no sweep": (
+        {"surgeries": {"cells_of": "latent"}},
+        ["surgeries.cells_of", "'latent'", "mean 'latents'"],
+    ),
+    "patient unknown": (
+        {"surgeries": {"patients": ["sae_rleu"]}},
+        ["surgeries.patients", "'sae_rleu'", "mean 'sae_relu'"],
+    ),
+    "patients empty": ({"surgeries": {"patients": []}}, ["surgeries.patients", "at least one"]),
+    "surgery's setting": (
+        {"settings": {"frozen_decoder": {"lamda": 1}}},
+        ["settings.frozen_decoder", "'lamda'", "lam, n_iter"],
+    ),
+    "surgery's setting out of range": (
+        {"settings": {"lambda_sensitivity": {"lams": [2.0, 1.0]}}},
+        ["settings.lambda_sensitivity", "increasing"],
+    ),
     "sweeps a list": ({"sweeps": [1]}, ["sweeps", "[1]", "object"]),
     "sweep not a mapping": ({"sweeps": {"latents": [20]}}, ["sweeps.latents", "[20]", "object"]),
     "sweep's name": ({"sweeps": {"La tents": {}}}, ["sweeps", "'La tents'", "names that match"]),
@@ -146,7 +165,8 @@ def test_the_default_has_four_cells_and_all_methods():
         "n100_k10_m47_s1000",
         "n100_k5_m30_s5000",
     }
-    assert run.experiments.keys() == {"latents", "samples", "sparsity"}
+    sweeps = {"latents", "samples", "sparsity"}
+    assert run.experiments.keys() == sweeps | set(surgeries.available())
     assert all(run.methods_on(cell) == methods.available() for cell in run.cells)
 
 
@@ -158,6 +178,7 @@ def test_the_paper_laid_over_the_default_is_the_paper():
 def test_the_paper_has_the_published_cells():
     run = config.load(read("paper.yaml"))
     sizes = {name: len(each.points) for name, each in run.experiments.items()}
+    assert {sizes.pop(name) for name in surgeries.available()} == {6}
     assert sizes == {
         "latents": 6,
         "sparsity": 6,
@@ -277,3 +298,28 @@ def test_a_method_that_cannot_run_on_a_cell_asks_for_little():
     assert cell.n_latents > methods.trait("dl_fista", "max_latents")
     skipped = costs.fit(cell, "dl_fista", run)
     assert (skipped.gpu, skipped.threads, skipped.mem_mb) == (0, 1, costs.BASE_MB)
+
+
+def test_surgeries_operate_on_the_saes_of_their_sweep_and_on_references():
+    run = config.load(read("quick.yaml") | {"methods": ["sae_topk", "pca", "sae_mp"]})
+    saes = ("sae_topk", "sae_mp")
+    assert run.surgeries.keys() == set(surgeries.available())
+    assert run.surgeries["frozen_decoder"].methods == (*saes, *config.REFERENCES)
+    assert run.surgeries["learning_dynamics"].methods == (*saes, "dl_fista")
+    assert run.surgeries["frozen_decoder"].cells == run.experiments["latents"].cells
+
+
+def test_patients_can_be_named():
+    chosen = {"surgeries": {"cells_of": "latents", "patients": ["dl_fista"]}}
+    run = config.load(read("quick.yaml") | chosen)
+    assert run.surgeries["support_recovery"].methods == ("dl_fista", *config.REFERENCES)
+
+
+def test_without_cells_there_is_no_surgery():
+    run = config.load(read("quick.yaml") | {"surgeries": {}})
+    assert run.surgeries == {}
+
+
+def test_operated_methods_are_not_compared_in_the_sweeps_for_that():
+    run = config.load(read("quick.yaml") | {"methods": ["sae_topk"]})
+    assert run.methods_on("n50_k10_m33_s5000") == ("sae_topk",)

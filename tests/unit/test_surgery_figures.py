@@ -67,6 +67,19 @@ def test_shares_come_with_their_range_over_saes():
     assert "closes 0 % (−25 to 50 %) at n = 50, 0 % (0 to 0 %) at 100" in shown
 
 
+def test_an_sae_at_the_oracle_has_no_gap_to_close():
+    table = flat_table("frozen_decoder")
+    put(table, 0.99, n_latents=50)
+    shown = texts(draw("frozen_decoder", table)["frozen_decoder"])
+    assert "FISTA closes no result at n = 50, 0 % (0 to 0 %) at 100" in shown
+
+
+def test_a_figure_without_chance_does_not_speak_of_its_band():
+    for methods, spread in ((METHODS, "bars and band: ±"), (METHODS[:-1], "seeds; bars: ±")):
+        table = flat_table("support_recovery", methods)
+        assert spread in texts(draw("support_recovery", table)["support_recovery"])
+
+
 def test_support_recovery_tells_what_the_best_values_gain():
     table = flat_table("support_recovery")
     put(table, 0.6, condition="nnls")

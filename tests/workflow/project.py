@@ -77,7 +77,17 @@ class Project:
             )
             planned.add(f"{rule} {named}" if named else rule)
         assert planned or "Nothing to be done" in shown, shown
-        return planned - {"all", "data", "models", "metrics", "tables", "figures"}
+        collecting = {
+            "all",
+            "data",
+            "models",
+            "surgeries",
+            "metrics",
+            "tables",
+            "figures",
+            "verdict",
+        }
+        return planned - collecting
 
     def append(self, module: str, text: str) -> None:
         """Add a line to a module of the package."""
@@ -89,7 +99,7 @@ class Project:
         kept = (
             path
             for path in self.results.rglob("*")
-            if path.suffix in {".nc", ".pdf", ".png", ".csv"}
+            if path.suffix in {".nc", ".pdf", ".png", ".csv", ".md"}
         )
         return {str(path.relative_to(self.results)): path.read_bytes() for path in kept}
 

@@ -20,12 +20,10 @@ import pandas as pd
 import xarray as xr
 
 from sae_surgery.errors import SurgeryError
-from sae_surgery.figures.answers import decimals
+from sae_surgery.figures.answers import SMALLEST_GAP, decimals
 from sae_surgery.figures.summary import pick, require
 
 METRICS = {"mcc_ood": "MCC out of distribution", "mcc_id": "MCC in distribution"}
-SMALLEST_DISTANCE = 0.02
-"""Of a seed's distance, MCC below which it has no shares: they would divide noise by noise."""
 
 _SMALLEST_GAIN = 0.005  # what is below is written as 0.00
 
@@ -104,7 +102,7 @@ def decompose(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:
         methods without oracle and chance; ``own``, ``oracle``, ``chance`` and ``distance`` over
         the same without part; the coordinate ``of`` says what each part is a part of. NaN where a
         condition has no result; what `support_recovery` lacks costs magnitudes and support only.
-        A share is NaN also where the distance is below `SMALLEST_DISTANCE`.
+        A share is NaN also where the distance is below `SMALLEST_GAP`.
 
     Raises
     ------
@@ -116,7 +114,7 @@ def decompose(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:
     gain = xr.concat(
         [scores[part.after] - scores[part.before] for part in PARTS.values()], "part"
     ).assign_coords(part=np.array(list(PARTS)))
-    share = 100 * gain / distance.where(distance >= SMALLEST_DISTANCE)
+    share = 100 * gain / distance.where(distance >= SMALLEST_GAP)
     ends = {name: scores[name] for name in ("own", "oracle", "chance")}
     result = xr.Dataset({"gain": gain, "share": share, "distance": distance, **ends})
     return _described(result.transpose("method", "n_latents", "metric", "part", "seed"))
@@ -245,7 +243,7 @@ def _judge(patient: xr.Dataset) -> str:
     if gains[_parts_of("distance")].isna().any():
         return "no result."
     if shares.isna().all():
-        return f"less than {SMALLEST_DISTANCE:g} below the oracle ({distance}): nothing to divide."
+        return f"less than {SMALLEST_GAP:g} below the oracle ({distance}): nothing to divide."
     worst = shares[_parts_of("distance")].idxmax()
     amount = f"{_percent(shares[worst])} of that is"
     if shares[worst] > 100:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+SMALLEST_GAP = 0.02
+"""Distance in MCC below which it is not divided: that would be noise over noise."""
+
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -30,8 +33,12 @@ def oracle_of(values: xr.DataArray) -> xr.DataArray:
 
 
 def gap_closed(before: xr.DataArray, after: xr.DataArray, goal: xr.DataArray) -> xr.DataArray:
-    """Share of the way from `before` to `goal` that `after` has gone; below 0: the other way."""
-    return (after - before) / (goal - before)
+    """Share of the way from `before` to `goal` that `after` has gone; below 0: the other way.
+
+    NaN where the way is shorter than `SMALLEST_GAP`.
+    """
+    gap = goal - before
+    return (after - before) / gap.where(gap >= SMALLEST_GAP)
 
 
 def first_step(values: xr.DataArray, goal: xr.DataArray, step: str) -> xr.DataArray:

@@ -1,5 +1,7 @@
 """The dictionary while it is learned, by SAEs and by dictionary learning."""
 
+from functools import partial
+
 import xarray as xr
 
 from sae_surgery.figures.answers import (
@@ -9,6 +11,7 @@ from sae_surgery.figures.answers import (
     last_known,
     median_sae,
     seed_mean,
+    steps,
 )
 from sae_surgery.figures.surgery import Layout, surgery_figure
 
@@ -27,11 +30,12 @@ def _answer(table: xr.Dataset) -> str:
     first = seed_mean(cosine.isel({_STEP: 0}))
     last = seed_mean(last_known(cosine, _STEP))
     halfway = median_sae(first_step(seed_mean(cosine), (first + last) / 2, _STEP))
+    write = partial(steps, last=float(table[_STEP][-1]))
     learned = last.where(last["family"] == "sparse coding").max("method")
     return (
         "The median SAE's decoder starts and ends at a |cosine| to the true atoms of "
         f"{at_sizes(_from_to, median_sae(first), median_sae(last))}; half of the way is done by "
-        f"epoch {at_sizes('{:g}'.format, halfway)}. Dictionary learning ends at "
+        f"epoch {at_sizes(write, halfway)}. Dictionary learning ends at "
         f"{at_sizes(decimals, learned)}."
     )
 

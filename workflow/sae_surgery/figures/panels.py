@@ -66,9 +66,8 @@ def page(
     _add_head(figure, question, answer)
     _add_legend(figure, groups, bottom)
     seeds = rows["n_seeds"].max()
-    spread = (
-        f"Mean of {seeds} seed{'' if seeds == 1 else 's'}; bars and band: ± 1 standard deviation. "
-    )
+    shown = "bars and band" if (rows["family"] == "chance").any() else "bars"
+    spread = f"Mean of {seeds} seed{'' if seeds == 1 else 's'}; {shown}: ± 1 standard deviation. "
     figure.text(0.005, 0.04 / height, f"{spread}{note}", fontsize=6.5, color="0.35")
     return figure
 

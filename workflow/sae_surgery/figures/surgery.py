@@ -43,7 +43,7 @@ QUANTITIES = METRICS | {
 
 READING = (
     "Mean over seeds, with bars of one standard deviation either side. The black line is FISTA "
-    "with the true dictionary, the ceiling; the grey band is the mean and standard deviation of a "
+    "with the true dictionary, the ceiling; a grey band is the mean and standard deviation of a "
     "random dictionary, the level of chance."
 )
 

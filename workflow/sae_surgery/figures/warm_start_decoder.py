@@ -19,8 +19,9 @@ from sae_surgery.figures.surgery import READING, Layout, surgery_figure
 INPUTS = ("warm_start_decoder",)
 QUESTION = (
     "Is an SAE's decoder a better start for dictionary learning than a random dictionary? After "
-    "each number of rounds, from the SAE's decoder and from random. Oracle and chance are shown "
-    f"before any round. {READING}"
+    "each number of rounds, from the SAE's decoder and from random. Codes lag the dictionary by "
+    "one round, so that what a random start has after the first is chance. The oracle is shown as "
+    f"it is before any round. {READING}"
 )
 
 _STEP = "n_rounds"

@@ -1,0 +1,72 @@
+"""Surgeries in the workflow: on the models that the sweeps trained, redone only when needed."""
+
+import shutil
+
+import pytest
+
+from project import CELL, Project, new_project
+
+SURGERIES = ["frozen_decoder", "support_recovery"]
+CHOSEN = {
+    "methods": ["fista_oracle", "sae_relu", "random_dictionary"],
+    "experiments": ["latents", *SURGERIES],
+}
+AFTER_OPERATIONS = {"assess", "tabulate frozen_decoder", "draw frozen_decoder", "judge"}
+OPERATIONS = {f"operate {method}" for method in CHOSEN["methods"]}
+
+
+@pytest.fixture(scope="module")
+def operated(tmp_path_factory) -> Project:
+    project = new_project(tmp_path_factory.mktemp("surgeries") / "project")
+    project.configure(**CHOSEN)
+    project.succeed()
+    return project
+
+
+@pytest.fixture
+def copy(operated, tmp_path) -> Project:
+    shutil.copytree(operated.folder, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+def test_everything_is_made(operated):
+    made = operated.contents().keys()
+    for surgery in SURGERIES:
+        assert f"paper/tables/{surgery}.nc" in made
+        assert f"paper/figures/{surgery}.pdf" in made
+        for method in CHOSEN["methods"]:
+            assert f"operations/{surgery}/{CELL}/{method}.nc" in made
+    assert {"paper/verdict.nc", "paper/verdict.csv"} <= made
+    assert "SAE (ReLU)" in (operated.results / "paper/verdict.md").read_text()
+
+
+def test_the_second_run_does_nothing(operated):
+    assert "Nothing to be done" in operated.succeed()
+
+
+def test_a_further_surgery_trains_nothing(copy):
+    copy.configure(**CHOSEN | {"experiments": [*CHOSEN["experiments"], "lambda_sensitivity"]})
+    further = {"assess", "tabulate lambda_sensitivity", "draw lambda_sensitivity"}
+    assert copy.planned() == OPERATIONS | further
+
+
+def test_an_edited_surgery_is_done_again_alone(copy):
+    copy.append("surgeries/frozen_decoder.py", "EDITED = True")
+    assert copy.planned() == OPERATIONS | AFTER_OPERATIONS
+
+
+def test_a_changed_setting_of_a_surgery_redoes_it_alone(copy):
+    copy.configure(**CHOSEN, settings={"frozen_decoder": {"n_iter": 50}})
+    assert copy.planned() == OPERATIONS | AFTER_OPERATIONS
+
+
+def test_an_edited_metric_operates_on_nothing(copy):
+    copy.append("metrics/mcc.py", "EDITED = True")
+    assert not {"simulate", *OPERATIONS} & copy.planned()
+
+
+def test_another_patient_is_one_more_operation(copy):
+    copy.configure(**CHOSEN, surgeries={"patients": ["sae_relu", "sae_topk"]})
+    planned = copy.planned()
+    assert {"fit sae_topk", "operate sae_topk"} <= planned
+    assert "operate sae_relu" not in planned
