@@ -10,7 +10,7 @@ READY := .venv/.ready
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
 	$(BIN)/snakemake
-	@echo "==> Done. Look at the figures in results/quick/paper/figures and the tables beside them."
+	@echo "==> Done. Look at results/quick/paper: figures/, tables/, and the page verdict.md."
 	@echo "    More: source $(BIN)/activate; snakemake --configfile config/paper.yaml"
 
 setup: $(READY)

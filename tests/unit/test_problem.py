@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,12 +13,24 @@ from hypothesis import strategies as st
 from sae_surgery.problem import CELL_PATTERN, Cell, clipped_dim, compressed_sensing_dim
 from sae_surgery.sampling import (
     dense_codes,
-    draw,
     draw_codes,
     draw_dictionary,
     labels,
     observe,
 )
+
+
+class Sample(NamedTuple):
+    """What one seed draws of a cell."""
+
+    dictionary: np.ndarray
+    support: np.ndarray
+    magnitude: np.ndarray
+
+
+def draw(cell, seed):
+    stream = np.random.RandomState(seed)
+    return Sample(draw_dictionary(cell, stream), *draw_codes(cell, stream))
 
 
 def literal_protocol(n, k, m, n_samples, seed):

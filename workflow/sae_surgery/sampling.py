@@ -5,31 +5,12 @@ Everything random about one seed comes from one *stream*, a legacy Mersenne Twis
 part of the data's definition: the dictionary, then sample by sample.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from sae_surgery.problem import Cell
-
-
-class Sample(NamedTuple):
-    """What one seed draws of a cell. Samples come in the order train, val, ood."""
-
-    dictionary: NDArray[np.float64]
-    """A, shape (obs, latent), its columns of unit norm."""
-    support: NDArray[np.int32]
-    """Indices of the active latents, shape (sample, active), in the order drawn."""
-    magnitude: NDArray[np.float64]
-    """Values of the active latents in [0, 1), shape (sample, active)."""
-
-
-def draw(cell: Cell, seed: int) -> Sample:
-    """Draw all of a cell for one seed."""
-    stream = RandomState(seed)
-    return Sample(draw_dictionary(cell, stream), *draw_codes(cell, stream))
 
 
 def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:

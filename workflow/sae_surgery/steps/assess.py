@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +68,7 @@ def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer, cell: 
         tasks += [(operation, outcome, place) for outcome, place in places]
     scores = {}
     for operation, outcome, place in track(tasks, f"scoring {cell}"):
-
-        def dictionary(
-            seed: int, operation: Operation = operation, outcome: int = outcome
-        ) -> np.ndarray:
-            return operation.dictionary(outcome, seed)
-
-        found = scorer.score(operation, dictionary, outcome)
+        found = scorer.score(operation, partial(operation.dictionary, outcome), outcome)
         for diagnostic in surgery.diagnostics:
             found[diagnostic] = operation.file[diagnostic].values[outcome]
         scores[operation.method, place] = found
@@ -82,33 +78,26 @@ def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer, cell: 
 def _variables(
     scores: Scores, operations: list[Operation], surgery: Surgery, data: CellData
 ) -> Iterator[tuple[str, Variable]]:
-    methods = [operation.method for operation in operations]
-    statuses = np.array([operation.status for operation in operations])
+    names = [operation.method for operation in operations]
+    statuses = [operation.status for operation in operations]
     # In the order of the outcomes, which is that of the surgery's description.
     conditions = list(dict.fromkeys(condition for _, (condition, _) in scores))
     steps = sorted({step for _, (_, step) in scores}) if surgery.step else [None]
-    yield "method", Variable(("method",), np.array(methods), "name of the method", None)
-    yield "status", Variable(("method",), statuses, "ok, or why there is no result", None)
     texts = np.array(conditions, dtype=object)
+    seeds = np.array(data.seeds, np.int64)
+    yield "method", Variable(("method",), np.array(names), "name of the method", None)
+    yield "status", Variable(("method",), np.array(statuses), "ok, or why there is none", None)
     yield "condition", Variable(("condition",), texts, "condition of the surgery", None)
     if surgery.step:
         yield surgery.step, Variable((surgery.step,), np.array(steps), surgery.step_means)
-    seeds = np.array(data.seeds, np.int64)
     yield "seed", Variable(("seed",), seeds, "seed of the random stream")
+
+    own_sweep = [(surgery.step, len(steps))] if surgery.step else []
+    sizes = [("method", len(names)), ("condition", len(conditions)), *own_sweep]
+    dims, shape = zip(*sizes, ("seed", len(seeds)), strict=True)
+    places = [(name, place) for name in names for place in product(conditions, steps)]
     nothing = np.full(len(seeds), np.nan)
-    dims = ("method", "condition", *([surgery.step] if surgery.step else []), "seed")
     described = DESCRIPTIONS | {name: (text, "1") for name, text in surgery.diagnostics.items()}
-    for name, (long_name, units) in described.items():
-        values = np.stack(
-            [
-                scores[method, (condition, step)][name]
-                if (method, (condition, step)) in scores
-                else nothing
-                for method in methods
-                for condition in conditions
-                for step in steps
-            ]
-        )
-        shape = (len(methods), len(conditions), len(steps), len(seeds))
-        values = values.reshape(shape if surgery.step else shape[:2] + shape[3:])
-        yield name, Variable(dims, values, long_name, units, MISSING)
+    for metric, (long_name, units) in described.items():
+        values = np.array([scores.get(place, {}).get(metric, nothing) for place in places])
+        yield metric, Variable(dims, values.reshape(shape), long_name, units, MISSING)

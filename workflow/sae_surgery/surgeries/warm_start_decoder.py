@@ -43,7 +43,6 @@ class WarmStartDecoder(Surgery):
     question = "Is the decoder a good start for dictionary learning?"
     step = "n_rounds"
     step_means = "rounds of dictionary learning"
-    references = ("fista_oracle",)
     Settings: ClassVar[type] = WarmStartDecoderSettings
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:
