@@ -132,6 +132,17 @@ def test_oracle_norms_equal_renormed_where_the_truth_has_unit_columns(bench):
     )
 
 
+def test_renormed_equals_frozen_where_columns_have_unit_norm(bench):
+    operation = read(bench, "frozen_decoder", "random_dictionary")
+    conditions = [condition for condition, _ in operation.places(None)]
+    for split in SCORED:
+        frozen, renormed = (
+            operation.dense(split, conditions.index(condition), 0)
+            for condition in ("frozen", "renormed")
+        )
+        np.testing.assert_allclose(frozen, renormed, atol=1e-5)
+
+
 def test_warm_start_of_the_decoder_begins_at_the_frozen_decoder(bench):
     warm = read(bench, "warm_start_decoder", "sae_relu")
     path = bench.folder / "frozen_as_brief.nc"
