@@ -7,7 +7,8 @@ to use vectors, but equally for equal sizes, so that a sample's codes depend on 
 import numpy as np
 from numba import njit
 
-compiled = njit(fastmath={"reassoc", "contract"})
+# Compiling takes longer than fitting; kept in __pycache__, it is done once.
+compiled = njit(fastmath={"reassoc", "contract"}, cache=True)
 
 
 @compiled
