@@ -127,7 +127,7 @@ def write(
                 _write_variable(file, name, variable)
         with netCDF4.Dataset(temporary, "a") as file:
             _check(file, path, kind)
-            file.setncattr("digest", _content_digest(file))
+            file.setncattr("digest", _content_digest(file, path))
         os.replace(temporary, path)
 
 
@@ -149,7 +149,7 @@ def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.D
     try:
         with netCDF4.Dataset(path) as file:
             _check(file, path, kind)
-            recorded, found = getattr(file, "digest", None), _content_digest(file)
+            recorded, found = getattr(file, "digest", None), _content_digest(file, path)
             made_from = json.loads(file.inputs)
     except (OSError, RuntimeError, AttributeError, json.JSONDecodeError) as error:
         raise StoreError(
@@ -223,17 +223,6 @@ def _check(file: netCDF4.Dataset, path: Path, kind: str) -> None:
     for name, variable in file.variables.items():
         if not hasattr(variable, "long_name"):
             raise StoreError(f"{path}: {name!r} lacks its long_name")
-        if variable.dtype is not str and variable.dtype.kind == "f":
-            _check_finite(variable, path)
-
-
-def _check_finite(variable: netCDF4.Variable, path: Path) -> None:
-    for block in _blocks(variable):
-        bad = np.isinf(block) if hasattr(variable, "nan_means") else ~np.isfinite(block)
-        if bad.any():
-            raise StoreError(
-                f"{path}: {variable.name!r} holds {bad.sum()} values that are not finite"
-            )
 
 
 def _blocks(variable: netCDF4.Variable) -> Iterator[np.ndarray]:
@@ -246,8 +235,11 @@ def _blocks(variable: netCDF4.Variable) -> Iterator[np.ndarray]:
             yield np.asarray(variable[index])
 
 
-def _content_digest(file: netCDF4.Dataset) -> str:
-    """Return the SHA-256 of all variables and attributes but the digest itself."""
+def _content_digest(file: netCDF4.Dataset, path: Path) -> str:
+    """Return the SHA-256 of all variables and attributes but the digest itself.
+
+    Values are checked on the way, so that files of gigabytes are read once.
+    """
     digest = hashlib.sha256()
     for name in sorted(set(file.ncattrs()) - {"digest"}):
         digest.update(f"{name}={file.getncattr(name)}\n".encode())
@@ -257,6 +249,17 @@ def _content_digest(file: netCDF4.Dataset) -> str:
         for attribute in sorted(variable.ncattrs()):
             digest.update(f"{attribute}={variable.getncattr(attribute)}\n".encode())
         for block in _blocks(variable):
-            text = block.dtype.kind in "UO"
-            digest.update("\0".join(block.ravel()).encode() if text else block.tobytes())
+            if block.dtype.kind in "UO":
+                digest.update("\0".join(block.ravel()).encode())
+            else:
+                _check_finite(block, variable, path)
+                digest.update(np.ascontiguousarray(block))
     return digest.hexdigest()
+
+
+def _check_finite(block: np.ndarray, variable: netCDF4.Variable, path: Path) -> None:
+    if block.dtype.kind == "f":
+        bad = np.isinf(block) if hasattr(variable, "nan_means") else ~np.isfinite(block)
+        if bad.any():
+            counted = f"{bad.sum()} values that are not finite"
+            raise StoreError(f"{path}: {variable.name!r} holds {counted}")
