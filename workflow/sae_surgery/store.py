@@ -9,10 +9,7 @@ files hold them).
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +20,7 @@ import numpy as np
 import xarray as xr
 
 from sae_surgery.errors import SurgeryError
+from sae_surgery.files import replacing
 
 CONVENTIONS = "CF-1.11"
 LIBRARIES = ("netcdf4", "numpy", "scikit-learn", "scipy", "torch", "xarray")
@@ -120,7 +118,7 @@ def write(
         If the content breaks the contract; nothing is left behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(path) as temporary:
+    with replacing(path) as temporary:
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
             file.setncatts(_attributes(kind, origin, attributes))
             for name, variable in variables:
@@ -128,7 +126,6 @@ def write(
         with netCDF4.Dataset(temporary, "a") as file:
             _check(file, path, kind)
             file.setncattr("digest", _content_digest(file, path))
-        os.replace(temporary, path)
 
 
 def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.Dataset:
@@ -161,16 +158,6 @@ def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.D
         if made_from.get(role) != digest:
             raise StoreError(f"{path}: stale or foreign; it was made from another {role} file")
     return xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=True)
-
-
-@contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, so that the final rename stays on one file system."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _attributes(kind: str, origin: Origin, attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A family of methods has one hue, one line style and one kind of marker, so that 
 colour, by the colour-blind and in grey; the members of a family differ in lightness and marker.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from sae_surgery.errors import SurgeryError
+from sae_surgery.files import replacing
 
 TEXT_WIDTH = 6.75  # inches, both columns of the page
 FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
@@ -157,8 +157,7 @@ def _line_style(family: Family, place: int) -> dict:
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     """Write `figure` to each path, in the format of its suffix (.pdf, .png or .svg).
 
-    The same figure always gives the same bytes. A file is complete or absent: it is written beside
-    its place and then renamed.
+    The same figure always gives the same bytes.
 
     Raises
     ------
@@ -168,10 +167,5 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     for path in map(Path, paths):
         if path.suffix not in _METADATA:
             raise ValueError(f"cannot write {path}: allowed are {', '.join(_METADATA)}")
-        partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-        try:
-            with applied():
-                figure.savefig(partial, metadata=_METADATA[path.suffix])
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as temporary, applied():
+            figure.savefig(temporary, metadata=_METADATA[path.suffix])

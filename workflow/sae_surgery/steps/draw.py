@@ -1,11 +1,11 @@
 """Draw a figure from its tables, with the numbers behind it."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from sae_surgery import figures, store
 from sae_surgery.figures import style
+from sae_surgery.files import write_text
 
 
 def draw(name: str, table_paths: Sequence[Path], output_dir: Path) -> None:
@@ -24,7 +24,4 @@ def draw(name: str, table_paths: Sequence[Path], output_dir: Path) -> None:
     output_dir.mkdir(parents=True, exist_ok=True)
     for stem, drawing in figure.draw(tables).items():
         style.save(drawing, [output_dir / f"{stem}.pdf", output_dir / f"{stem}.png"])
-    target = output_dir / f"{name}.csv"
-    temporary = target.with_name(f".{target.name}")
-    figure.numbers(tables).to_csv(temporary, index=False)
-    os.replace(temporary, target)
+    write_text(output_dir / f"{name}.csv", figure.numbers(tables).to_csv(index=False))

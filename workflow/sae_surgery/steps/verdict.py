@@ -1,12 +1,12 @@
 """Judge each patient from the tables of its surgeries."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import xarray as xr
 
 from sae_surgery import store
+from sae_surgery.files import write_text
 from sae_surgery.provenance import source_digest
 from sae_surgery.store import Origin, Variable
 from sae_surgery.verdict import as_frame, as_markdown, decompose
@@ -31,8 +31,8 @@ def verdict(table_paths: Sequence[Path], output_dir: Path) -> None:
         inputs={name: table.attrs["digest"] for name, table in tables.items()},
     )
     store.write(output_dir / "verdict.nc", "verdict", _variables(result), origin)
-    _write_text(output_dir / "verdict.csv", as_frame(result).to_csv(index=False))
-    _write_text(output_dir / "verdict.md", as_markdown(result))
+    write_text(output_dir / "verdict.csv", as_frame(result).to_csv(index=False))
+    write_text(output_dir / "verdict.md", as_markdown(result))
 
 
 def _variables(result: xr.Dataset) -> Iterator[tuple[str, Variable]]:
@@ -42,9 +42,3 @@ def _variables(result: xr.Dataset) -> Iterator[tuple[str, Variable]]:
         missing = MISSING if values.dtype.kind == "f" else None
         long_name = values.attrs["long_name"]
         yield str(name), Variable(values.dims, values.values, long_name, units, missing)
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    os.replace(temporary, path)

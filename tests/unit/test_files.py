@@ -1,0 +1,34 @@
+"""A file is replaced as a whole, or left as it was with nothing beside it."""
+
+import pytest
+
+from sae_surgery.files import replacing, write_text
+
+
+def test_text_replaces_what_was_there(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text("old")
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full"), replacing(path) as temporary:
+        temporary.write_text("half of the n")
+        raise OSError("disk full")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path):
+    path = tmp_path / "figure.pdf"
+    with replacing(path) as first, replacing(path) as second:
+        assert first != second
+        assert first.suffix == second.suffix == ".pdf"
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
