@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sae_surgery.inference import layout
+from sae_surgery.inference import few_atoms, layout
 from sae_surgery.inference.columns import unit_columns
+from sae_surgery.inference.few_atoms import FewAtoms
 from sae_surgery.inference.fista import (
     FistaSettings,
     duality_gap,
@@ -21,6 +22,7 @@ from sae_surgery.inference.fista import (
     lasso_path,
     step_bound,
 )
+from sae_surgery.inference.fista_kernels import MAX_WORKING_SET
 from sae_surgery.inference.pursuit import matching_pursuit
 
 LAM = 0.1
@@ -136,10 +138,11 @@ def test_warm_and_cold_starts_meet_and_leave_the_start_alone():
 
 @pytest.mark.parametrize("n_atoms", [8, 40], ids=["gram form", "residual form"])
 @pytest.mark.parametrize("counts", [(0, 1, 2, 7, 30), (5,), (0,)])
-def test_snapshots_of_one_run_have_the_bits_of_separate_runs(n_atoms, counts, monkeypatch):
+def test_snapshots_of_one_run_are_those_of_separate_runs(n_atoms, counts, monkeypatch):
     monkeypatch.setitem(layout.BLOCK_ELEMENTS, "cpu", 2**8)
-    observations, dictionary = (x.float() for x in problem(2, 53, 7, n_atoms))
-    start = torch.randn(2, 53, n_atoms, generator=torch.Generator().manual_seed(1))
+    observations, dictionary = problem(2, 53, 7, n_atoms)
+    generator = torch.Generator().manual_seed(1)
+    start = torch.randn(2, 53, n_atoms, generator=generator, dtype=torch.float64)
     for non_negative in (True, False):
         for given_start in (start, None):
             arguments = given_start, non_negative
@@ -147,7 +150,31 @@ def test_snapshots_of_one_run_have_the_bits_of_separate_runs(n_atoms, counts, mo
             assert len(snapshots) == len(counts)
             for count, codes in zip(counts, snapshots, strict=True):
                 separate = fista(observations, dictionary, LAM, count, *arguments)
-                assert torch.equal(codes, separate) and codes.is_contiguous()
+                assert codes.is_contiguous()
+                torch.testing.assert_close(codes, separate, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("non_negative", [True, False])
+@pytest.mark.parametrize("n_codes", [5, MAX_WORKING_SET + 50], ids=["few", "too many at first"])
+@pytest.mark.parametrize("gram_limit", [few_atoms.LARGEST_GRAM, 0], ids=["products", "no products"])
+def test_steps_on_few_atoms_are_those_on_all(non_negative, n_codes, gram_limit, monkeypatch):
+    observations, dictionary = problem(2, 20, 60, 300)
+    dictionary *= torch.linspace(0.5, 2, 300, dtype=torch.float64)
+    start = torch.zeros(2, 20, 300, dtype=torch.float64)
+    start[..., :n_codes] = 0.1
+    arguments = observations, dictionary, LAM, (1, 2, 30, 300), start, non_negative
+    monkeypatch.setattr(few_atoms, "LARGEST_GRAM", gram_limit)
+    monkeypatch.setattr(FewAtoms, "suffice", lambda self, codes: True)
+    with monkeypatch.context() as watched:
+        ranges = []
+        advance = FewAtoms.advance
+        watched.setattr(FewAtoms, "advance", lambda *a: (ranges.append(a[-2:]), advance(*a)))
+        few = fista_snapshots(*arguments)
+    assert set(ranges) == {(1, 2), (2, 30), (30, 300)}
+    monkeypatch.setattr(FewAtoms, "serves", staticmethod(lambda dictionary: False))
+    for codes, expected in zip(few, fista_snapshots(*arguments), strict=True):
+        torch.testing.assert_close(codes, expected, rtol=0, atol=1e-12)
+        assert torch.equal(codes != 0, expected != 0)
 
 
 def test_the_path_goes_down_and_each_point_starts_from_the_one_before():

@@ -11,7 +11,7 @@ problems, SIAM J. Imaging Sciences 2 (2009), with a constant step 1/L.
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 
 import torch
 from torch import Tensor
@@ -22,15 +22,20 @@ from sae_surgery.checks import (
     require_match,
     require_non_negative,
 )
+from sae_surgery.inference.few_atoms import FewAtoms
 from sae_surgery.inference.layout import (
     pad_codes,
     pad_dictionary,
     pad_observations,
     sample_blocks,
 )
+from sae_surgery.threads import each
 
 BOUND_FLOOR = 1e-8
 """Smallest L: a dictionary of zeros gets a finite step."""
+
+LOOK_EVERY = 10
+"""Steps between looks at how sparse codes have become."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def fista_snapshots(
 ) -> list[Tensor]:
     """Infer codes as `fista` does and return them after several numbers of iterations.
 
-    It is one run, whose momentum carries on; each entry has the bits of a run of its own.
+    It is one run, whose momentum carries on; each entry is that of a run of its own up to rounding.
 
     Parameters
     ----------
@@ -166,8 +171,16 @@ def ista(
 
 
 def step_bound(dictionary: Tensor) -> Tensor:
-    """Return L = ‖D‖₂² (seed,), the Lipschitz constant of the gradient, at least `BOUND_FLOOR`."""
-    return torch.linalg.matrix_norm(dictionary, ord=2).square().clamp_min(BOUND_FLOOR)
+    """Return L = ‖D‖₂² (seed,), the Lipschitz constant of the gradient, at least `BOUND_FLOOR`.
+
+    It is the largest eigenvalue of the smaller of D Dᵀ and Dᵀ D, which costs a product of D with
+    itself; squaring is harmless in double precision.
+    """
+    exact = dictionary.double()
+    wide = dictionary.shape[1] < dictionary.shape[2]
+    product = torch.bmm(exact, exact.mT) if wide else torch.bmm(exact.mT, exact)
+    largest = torch.linalg.eigvalsh(product)[:, -1]
+    return largest.to(dictionary.dtype).clamp_min(BOUND_FLOOR)
 
 
 def lasso_objective(observations: Tensor, dictionary: Tensor, codes: Tensor, lam: float) -> Tensor:
@@ -215,7 +228,11 @@ def _infer(
     non_negative: bool,
     weights: Iterable[float],
 ) -> list[Tensor]:
-    """Check the arguments and iterate, a block of samples at a time."""
+    """Check the arguments and iterate, a block of samples at a time.
+
+    A CPU takes one seed after the other, with blocks on as many threads as there are; a GPU takes
+    all seeds at once.
+    """
     require_match(observations, dictionary)
     require_non_negative(lam=lam)
     require_increasing(counts=counts)
@@ -227,41 +244,75 @@ def _infer(
         raise ValueError(f"start must have shape {shape}, got {tuple(start.shape)}")
     snapshots = [observations.new_empty(shape) for _ in counts]
     observations, dictionary = pad_observations(observations), pad_dictionary(dictionary)
-    weights = list(islice(weights, counts[-1]))
-    step = 1 / step_bound(dictionary)[:, None, None]
-    shrink = _clamp if non_negative else _soften
-    gradient_step = _gradient_step(dictionary, step)
-    for block in sample_blocks(observations.shape[1], dictionary.shape[2], dictionary.device):
-        gradient_step.begin(observations[:, block])
-        iterates = _iterate(pad_codes(start[:, block]), gradient_step, shrink, step * lam, weights)
-        wanted = (codes for count, codes in enumerate(iterates) if count in counts)
-        for snapshot, codes in zip(snapshots, wanted, strict=True):
-            target = snapshot[:, block]
-            target.copy_(codes[:, : target.shape[1], :n_atoms])
+    # The first step is taken from the start itself.
+    weights = list(islice(chain([1.0], weights), counts[-1]))
+    for seeds in _stacks(dictionary):
+        descent = _Descent(dictionary[seeds], lam, non_negative, weights)
+
+        def infer(block: slice, seeds: slice = seeds, descent: _Descent = descent) -> None:
+            codes = pad_codes(start[seeds, block])
+            iterates = descent.iterate(observations[seeds, block], codes, counts)
+            for snapshot, codes in zip(snapshots, iterates, strict=True):
+                target = snapshot[seeds, block]
+                target.copy_(codes[:, : target.shape[1], :n_atoms])
+
+        blocks = sample_blocks(observations.shape[1], dictionary.shape[2], dictionary.device)
+        each(infer, blocks) if dictionary.device.type == "cpu" else list(map(infer, blocks))
     return snapshots
 
 
-def _iterate(
-    start: Tensor,
-    gradient_step: "_GramStep | _ResidualStep",
-    shrink: Callable[[Tensor, Tensor], None],
-    threshold: Tensor,
-    weights: list[float],
-) -> Iterator[Tensor]:
-    """Take proximal gradient steps from points w z − (w − 1) z_old, one step for each weight w.
+def _stacks(dictionary: Tensor) -> list[slice]:
+    """Return the seeds to be worked on together, of dictionaries (seed, obs, atom)."""
+    n_seeds = len(dictionary)
+    size = 1 if dictionary.device.type == "cpu" else n_seeds
+    return [slice(first, first + size) for first in range(0, n_seeds, size)]
 
-    Yields the start, which is overwritten, and the codes after each step; they hold until the next.
-    """
-    previous = start
-    point = previous.clone()
-    codes = torch.empty_like(previous)
-    yield previous
-    for weight in weights:
-        gradient_step.take(point, out=codes)
-        shrink(codes, threshold)
-        torch.lerp(previous, codes, weight, out=point)
-        previous, codes = codes, previous
-        yield previous
+
+class _Descent:
+    """Proximal gradient steps for a stack of dictionaries."""
+
+    def __init__(
+        self, dictionary: Tensor, lam: float, non_negative: bool, weights: list[float]
+    ) -> None:
+        bound = step_bound(dictionary)
+        step = 1 / bound[:, None, None]
+        self.gradient_step = _gradient_step(dictionary, step)
+        self.shrink = _clamp if non_negative else _soften
+        self.threshold = step * lam
+        self.weights = weights
+        self.few_atoms = None
+        if FewAtoms.serves(dictionary):
+            self.few_atoms = FewAtoms(dictionary[0], lam, float(bound), not non_negative, weights)
+
+    def iterate(
+        self, observations: Tensor, codes: Tensor, counts: Sequence[int]
+    ) -> Iterator[Tensor]:
+        """Take steps from points z_old + w (z − z_old), a weight w for each, on one block.
+
+        Yields the codes (seed, sample, atom) after each of the counts; they hold until the next.
+        The start is overwritten.
+        """
+        take_gradient_step = self.gradient_step.towards(observations)
+        old, point = codes.clone(), torch.empty_like(codes)
+        taken, few = 0, False
+        for count in counts:
+            while taken < count:
+                few = few or self._few_would_do(codes, taken)
+                if few:
+                    self.few_atoms.advance(observations[0], codes[0], old[0], taken, count)
+                    taken = count
+                else:
+                    torch.lerp(old, codes, self.weights[taken], out=point)
+                    take_gradient_step(point, old)
+                    self.shrink(old, self.threshold)
+                    old, codes = codes, old
+                    taken += 1
+            yield codes
+
+    def _few_would_do(self, codes: Tensor, taken: int) -> bool:
+        """Look, after the first step and then now and again, whether codes have become sparse."""
+        looks = self.few_atoms is not None and taken % LOOK_EVERY == 1
+        return looks and self.few_atoms.suffice(codes[0])
 
 
 def _clamp(codes: Tensor, threshold: Tensor) -> None:
@@ -296,13 +347,13 @@ class _GramStep:
         identity = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
         self.transition = identity - gram
 
-    def begin(self, observations: Tensor) -> None:
-        """Turn to observations Y (seed, sample, obs)."""
-        self.offset = torch.bmm(observations, self.scaled)
+    def towards(self, observations: Tensor) -> Callable[[Tensor, Tensor], None]:
+        """Return a function that writes the codes a step from its first argument into its second.
 
-    def take(self, point: Tensor, out: Tensor) -> None:
-        """Write the codes one step from `point`, both (seed, sample, atom)."""
-        torch.baddbmm(self.offset, point, self.transition, out=out)
+        Observations are (seed, sample, obs), codes (seed, sample, atom).
+        """
+        offset = torch.bmm(observations, self.scaled)
+        return lambda point, out: torch.baddbmm(offset, point, self.transition, out=out)
 
 
 class _ResidualStep:
@@ -312,13 +363,12 @@ class _ResidualStep:
         self.dictionary = dictionary
         self.scaled = step * dictionary
 
-    def begin(self, observations: Tensor) -> None:
-        """Turn to observations Y (seed, sample, obs)."""
-        self.observations = observations
-        self.residual = torch.empty_like(observations, memory_format=torch.contiguous_format)
+    def towards(self, observations: Tensor) -> Callable[[Tensor, Tensor], None]:
+        """Return a function like that of `_GramStep`."""
+        residual = torch.empty_like(observations, memory_format=torch.contiguous_format)
 
-    def take(self, point: Tensor, out: Tensor) -> None:
-        """Write the codes one step from `point`, both (seed, sample, atom)."""
-        dictionary = self.dictionary.mT
-        torch.baddbmm(self.observations, point, dictionary, beta=-1, out=self.residual)
-        torch.baddbmm(point, self.residual, self.scaled, alpha=-1, out=out)
+        def take(point: Tensor, out: Tensor) -> None:
+            torch.baddbmm(observations, point, self.dictionary.mT, beta=-1, out=residual)
+            torch.baddbmm(point, residual, self.scaled, alpha=-1, out=out)
+
+        return take
