@@ -41,6 +41,11 @@ def problem(n_seeds: int, n_samples: int, obs_dim: int, n_atoms: int, seed: int 
     return codes @ dictionary.mT, dictionary
 
 
+def make_blocks_small(monkeypatch, elements):
+    monkeypatch.setitem(layout.BLOCK_ELEMENTS, "cpu", elements)
+    monkeypatch.setattr(layout, "BLOCK_SAMPLES", 1)
+
+
 def textbook_fista(y: Tensor, dictionary: Tensor, lam: float, n_iter: int) -> Tensor:
     """Code one sample as Beck and Teboulle write it, with the clamp after the soft threshold."""
     lipschitz = torch.linalg.svdvals(dictionary)[0] ** 2
@@ -139,7 +144,7 @@ def test_warm_and_cold_starts_meet_and_leave_the_start_alone():
 @pytest.mark.parametrize("n_atoms", [8, 40], ids=["gram form", "residual form"])
 @pytest.mark.parametrize("counts", [(0, 1, 2, 7, 30), (5,), (0,)])
 def test_snapshots_of_one_run_are_those_of_separate_runs(n_atoms, counts, monkeypatch):
-    monkeypatch.setitem(layout.BLOCK_ELEMENTS, "cpu", 2**8)
+    make_blocks_small(monkeypatch, 2**8)
     observations, dictionary = problem(2, 53, 7, n_atoms)
     generator = torch.Generator().manual_seed(1)
     start = torch.randn(2, 53, n_atoms, generator=generator, dtype=torch.float64)
@@ -207,7 +212,7 @@ def test_ista_descends_and_meets_fista():
 
 @pytest.mark.parametrize("shape", [(50, 33), (47, 13), (13, 5), (100, 47)])
 def test_codes_do_not_depend_on_the_other_seeds(shape, monkeypatch):
-    monkeypatch.setitem(layout.BLOCK_ELEMENTS, "cpu", 2**12)
+    make_blocks_small(monkeypatch, 2**12)
     n_atoms, obs_dim = shape
     observations, dictionary = (x.float() for x in problem(3, 101, obs_dim, n_atoms))
     for infer in (
@@ -223,7 +228,7 @@ def test_codes_do_not_depend_on_the_other_seeds(shape, monkeypatch):
 def test_blocks_of_samples_give_the_same_codes(monkeypatch):
     observations, dictionary = problem(2, 53, 8, 20)
     whole = fista(observations, dictionary, LAM, 40), matching_pursuit(observations, dictionary, 3)
-    monkeypatch.setitem(layout.BLOCK_ELEMENTS, "cpu", 100)
+    make_blocks_small(monkeypatch, 100)
     assert len(layout.sample_blocks(64, 20, torch.device("cpu"))) == 4
     torch.testing.assert_close(fista(observations, dictionary, LAM, 40), whole[0])
     torch.testing.assert_close(matching_pursuit(observations, dictionary, 3), whole[1])

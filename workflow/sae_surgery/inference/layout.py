@@ -21,6 +21,10 @@ ATOM_MULTIPLE = 4
 BLOCK_ELEMENTS = {"cpu": 2**16, "cuda": 2**28}
 """Codes of one seed in a block: few enough for a core's cache, enough to keep a GPU busy."""
 
+BLOCK_SAMPLES, MAX_BLOCK_ELEMENTS = 128, 2**24
+"""Samples that a block has all the same, so that a large dictionary is not read for a few of them,
+unless they fill memory."""
+
 
 def pad_observations(observations: Tensor) -> Tensor:
     """Pad observations (seed, sample, obs) with empty samples and dimensions."""
@@ -44,7 +48,8 @@ def sample_blocks(n_samples: int, n_atoms: int, device: torch.device) -> list[sl
     bits of matrix products, do not depend on how many seeds are stacked.
     """
     n_vectors = n_samples // VECTOR_WIDTH
-    wanted = math.ceil(n_samples * n_atoms / BLOCK_ELEMENTS[device.type])
+    enough = min(BLOCK_SAMPLES * n_atoms, MAX_BLOCK_ELEMENTS)
+    wanted = math.ceil(n_samples * n_atoms / max(BLOCK_ELEMENTS[device.type], enough))
     n_blocks = min(wanted, n_vectors)
     edges = [n_vectors * block // n_blocks * VECTOR_WIDTH for block in range(n_blocks)]
     return [slice(*pair) for pair in zip(edges, [*edges[1:], n_samples], strict=True)]
