@@ -54,12 +54,15 @@ def _active(true: np.ndarray) -> np.ndarray:
 
 def _mean_matched(true: np.ndarray, codes: np.ndarray) -> float:
     width = max(true.shape[1], codes.shape[1])
-    similarity = np.abs(correlation(_padded(true, width), _padded(codes, width)))
+    similarity = correlation(_padded(true, width), _padded(codes, width))
+    np.abs(similarity, out=similarity)
     return float(similarity[match(similarity)].mean())
 
 
 def _padded(columns: np.ndarray, width: int) -> np.ndarray:
     """Fill up with noise on the right, the same noise for every method and seed."""
     n_samples, present = columns.shape
+    if present == width:
+        return columns
     noise = np.random.RandomState(PADDING_SEED).normal(0, 1, (n_samples, width - present))
     return np.hstack([columns, noise])
