@@ -56,7 +56,9 @@ def correlation(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
     # Numba is imported here because it takes longer than all else that a reader of results needs.
     from sae_surgery.metrics.columns import correlate, count_nonzero
 
-    directions = _directions(_centred(inferred))
+    # The loops run along rows.
+    true = np.ascontiguousarray(true)
+    directions = np.ascontiguousarray(_directions(_centred(inferred)))
     counts = count_nonzero(true)
     dense = np.flatnonzero(counts > MOSTLY_ZERO * len(true))
     counts[dense] = 0

@@ -40,11 +40,12 @@ def mcc_ood(true: np.ndarray, codes: np.ndarray) -> float:
     """
     active = _active(true)
     by_variance = np.argsort(-codes.var(axis=0))
-    return _mean_matched(active, codes[:, by_variance[: active.shape[1]]])
+    return _mean_matched(active, codes.take(by_variance[: active.shape[1]], axis=1))
 
 
 def _active(true: np.ndarray) -> np.ndarray:
-    active = true[:, true.var(axis=0) > SMALLEST_VARIANCE]
+    # Unlike indexing, `compress` and `take` keep rows in one piece; all later loops run along them.
+    active = true.compress(true.var(axis=0) > SMALLEST_VARIANCE, axis=1)
     if not active.shape[1]:
         raise ValueError(
             f"no latent varies among these {len(true)} samples: there is nothing to match"
