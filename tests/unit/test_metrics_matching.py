@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from sae_surgery.metrics.matching import correlation, cosine, match
+from sae_surgery.metrics.matching import MOSTLY_ZERO, correlation, cosine, match
 
 
 def random_matrix(seed: int, *shape: int) -> np.ndarray:
@@ -52,3 +52,31 @@ def test_match_is_the_best_of_all_assignments(seed, n_rows, n_columns):
     )
     assert len(set(rows)) == len(set(columns)) == n_pairs
     assert similarity[rows, columns].sum() == pytest.approx(best)
+
+
+def test_match_pairs_the_shorter_side_whole_even_at_no_gain():
+    similarity = np.zeros((4, 6))
+    similarity[1, 2] = 0.5
+    for table in (similarity, similarity.T):
+        rows, columns = match(table)
+        assert len(set(rows)) == len(set(columns)) == 4
+        assert list(rows) == sorted(rows)
+        assert table[rows, columns].sum() == 0.5
+
+
+@pytest.mark.parametrize("bad", [-0.1, np.nan])
+def test_match_refuses_what_is_no_similarity(bad):
+    with pytest.raises(ValueError, match="must not be negative"):
+        match(np.array([[0.3, 0.2], [bad, 0.1]]))
+
+
+def test_correlation_is_the_same_for_sparse_and_for_dense_columns():
+    rng = np.random.default_rng(0)
+    true = rng.uniform(size=(400, 12)) * (rng.uniform(size=(400, 12)) < np.linspace(0, 1, 12))
+    inferred = 5 + rng.normal(size=(400, 7)) + true[:, :7]
+    true[:, 3] = 0.25
+    live = np.ptp(true, axis=0) > 0
+    expected = np.zeros((12, 7))
+    expected[live] = np.corrcoef(true[:, live].T, inferred.T)[: live.sum(), live.sum() :]
+    assert not live.all() and (np.mean(true != 0, axis=0) < MOSTLY_ZERO).sum() > 1
+    np.testing.assert_allclose(correlation(true, inferred), expected, atol=1e-13)

@@ -87,3 +87,14 @@ def test_importing_the_panel_is_cheap():
     heavy = "{'torch', 'sklearn', 'scipy'}"
     check = f"import sys, sae_surgery.metrics.panel; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_the_comparison_of_dictionaries_can_be_handed_in(splits, truth):
+    dictionary, closeness = truth[:, ORDER], dictionary_metrics(truth, truth)
+    panel = paper_panel(
+        *splits, dictionary=dictionary, truth=truth, compare=lambda *pair: closeness
+    )
+    true_id, codes_id = splits[:2]
+    support = support_metrics(true_id, codes_id, closeness.rows, closeness.columns)
+    assert panel["support_f1_id"] == support.f1
+    assert panel != paper_panel(*splits, dictionary=dictionary, truth=truth)

@@ -95,7 +95,10 @@ class Codes:
         counts = counts.reshape(-1, counts.shape[-1])
         start = counts[:row].sum()
         entries = slice(start, start + counts[row].sum())
-        codes = np.zeros((counts.shape[1], self.file.attrs["n_atoms"]), self.file["value"].dtype)
-        samples = np.repeat(np.arange(counts.shape[1]), counts[row])
-        codes[samples, self.file["atom_index"].values[entries]] = self.file["value"].values[entries]
-        return codes[self.file["split"].values == split]
+        chosen = self.file["split"].values == split
+        wanted = np.repeat(chosen, counts[row])
+        samples = np.repeat(np.arange(chosen.sum()), counts[row][chosen])
+        atoms = self.file["atom_index"].values[entries][wanted]
+        codes = np.zeros((chosen.sum(), self.file.attrs["n_atoms"]), self.file["value"].dtype)
+        codes[samples, atoms] = self.file["value"].values[entries][wanted]
+        return codes

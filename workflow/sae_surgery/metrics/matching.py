@@ -4,6 +4,10 @@ import numpy as np
 
 SMALLEST_NORM = 1e-8
 """Columns shorter than this have no direction: all their similarities are zero."""
+MOSTLY_ZERO = 0.1
+"""Share of non-zero entries up to which a column is handled as sparse."""
+TOLERANCE = 1e-10
+"""Relative distance of a matching from the proven bound that rounding explains."""
 
 
 def cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -24,15 +28,14 @@ def cosine(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     ValueError
         If the numbers of rows differ.
     """
-    if len(left) != len(right):
-        raise ValueError(
-            f"columns to compare must be equally long, got {len(left)} and {len(right)}"
-        )
+    _check_lengths(left, right)
     return _directions(left).T @ _directions(right)
 
 
 def correlation(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
     """Return the signed Pearson correlations between all columns of two matrices.
+
+    Those of columns of `true` that are mostly zero take time for their other entries only.
 
     Parameters
     ----------
@@ -49,26 +52,71 @@ def correlation(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
     ValueError
         If the numbers of samples differ.
     """
-    return cosine(_centred(true), _centred(inferred))
+    _check_lengths(true, inferred)
+    # Numba is imported here because it takes longer than all else that a reader of results needs.
+    from sae_surgery.metrics.columns import correlate, count_nonzero
+
+    # The loops run along rows.
+    true = np.ascontiguousarray(true)
+    directions = np.ascontiguousarray(_directions(_centred(inferred)))
+    counts = count_nonzero(true)
+    dense = np.flatnonzero(counts > MOSTLY_ZERO * len(true))
+    counts[dense] = 0
+    correlations = np.zeros((true.shape[1], inferred.shape[1]))
+    correlate(true, counts, directions, SMALLEST_NORM, correlations)
+    correlations[dense] = _directions(_centred(true[:, dense])).T @ directions
+    return correlations
 
 
 def match(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pair rows with columns one to one so that their summed similarity is largest.
 
+    That no other pairing has a larger sum is proven each time, by prices of columns (the dual).
+
     Parameters
     ----------
     similarity
-        Matrix (a, b); where it is not square, the longer side keeps unmatched members.
+        Non-negative matrix (a, b); where it is not square, the longer side keeps unmatched members.
 
     Returns
     -------
     tuple[np.ndarray, np.ndarray]
         Indices `rows, columns`, each (min(a, b),), rows ascending.
-    """
-    # Imported here because it takes longer than all else that a reader of results needs.
-    from scipy.optimize import linear_sum_assignment
 
-    return linear_sum_assignment(similarity, maximize=True)
+    Raises
+    ------
+    ValueError
+        If a similarity is negative or not a number.
+    """
+    if similarity.size and not similarity.min() >= 0:
+        raise ValueError(f"similarity: must not be negative, got {similarity.min()}")
+    from sae_surgery.metrics.assignment import assign, upper_bound
+
+    similarity = np.ascontiguousarray(similarity, dtype=np.float64)
+    partner, prices = assign(similarity)
+    rows = np.flatnonzero(partner >= 0)
+    total = similarity[rows, partner[rows]].sum()
+    bound = upper_bound(similarity, prices)
+    if bound - total > TOLERANCE * bound:
+        raise RuntimeError(f"assignment: {total} was found where {bound} may be possible")
+    return _completed(partner, similarity.shape[1])
+
+
+def _completed(partner: np.ndarray, n_columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pair the rows left alone (-1), which then gain nothing, with columns that are left."""
+    alone = np.flatnonzero(partner < 0)
+    free = np.setdiff1d(np.arange(n_columns), partner)
+    n_pairs = min(len(alone), len(free))
+    partner[alone[:n_pairs]] = free[:n_pairs]
+    rows = np.flatnonzero(partner >= 0)
+    return rows, partner[rows]
+
+
+def _check_lengths(left: np.ndarray, right: np.ndarray) -> None:
+    if len(left) != len(right):
+        raise ValueError(
+            f"columns to compare must be equally long, got {len(left)} and {len(right)}"
+        )
 
 
 def _centred(columns: np.ndarray) -> np.ndarray:
@@ -78,5 +126,5 @@ def _centred(columns: np.ndarray) -> np.ndarray:
 def _directions(columns: np.ndarray) -> np.ndarray:
     """Scale columns to unit norm and set those without a direction to zero."""
     columns = np.asarray(columns, dtype=np.float64)
-    norms = np.linalg.norm(columns, axis=0)
+    norms = np.sqrt(np.einsum("ij,ij->j", columns, columns))
     return columns * np.divide(1.0, norms, out=np.zeros_like(norms), where=norms >= SMALLEST_NORM)

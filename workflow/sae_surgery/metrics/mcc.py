@@ -40,11 +40,12 @@ def mcc_ood(true: np.ndarray, codes: np.ndarray) -> float:
     """
     active = _active(true)
     by_variance = np.argsort(-codes.var(axis=0))
-    return _mean_matched(active, codes[:, by_variance[: active.shape[1]]])
+    return _mean_matched(active, codes.take(by_variance[: active.shape[1]], axis=1))
 
 
 def _active(true: np.ndarray) -> np.ndarray:
-    active = true[:, true.var(axis=0) > SMALLEST_VARIANCE]
+    # Unlike indexing, `compress` and `take` keep rows in one piece; all later loops run along them.
+    active = true.compress(true.var(axis=0) > SMALLEST_VARIANCE, axis=1)
     if not active.shape[1]:
         raise ValueError(
             f"no latent varies among these {len(true)} samples: there is nothing to match"
@@ -54,12 +55,15 @@ def _active(true: np.ndarray) -> np.ndarray:
 
 def _mean_matched(true: np.ndarray, codes: np.ndarray) -> float:
     width = max(true.shape[1], codes.shape[1])
-    similarity = np.abs(correlation(_padded(true, width), _padded(codes, width)))
+    similarity = correlation(_padded(true, width), _padded(codes, width))
+    np.abs(similarity, out=similarity)
     return float(similarity[match(similarity)].mean())
 
 
 def _padded(columns: np.ndarray, width: int) -> np.ndarray:
     """Fill up with noise on the right, the same noise for every method and seed."""
     n_samples, present = columns.shape
+    if present == width:
+        return columns
     noise = np.random.RandomState(PADDING_SEED).normal(0, 1, (n_samples, width - present))
     return np.hstack([columns, noise])

@@ -1,9 +1,11 @@
 """All metrics of the published protocol for one seed of one method, by name."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sae_surgery.metrics.auc import best_column_auc
-from sae_surgery.metrics.dictionary import dictionary_metrics
+from sae_surgery.metrics.dictionary import DictionaryMetrics, dictionary_metrics
 from sae_surgery.metrics.mcc import mcc_id, mcc_ood
 from sae_surgery.metrics.probe import accuracy
 from sae_surgery.metrics.support import support_metrics
@@ -58,6 +60,7 @@ def paper_panel(
     labels_ood: np.ndarray,
     dictionary: np.ndarray | None = None,
     truth: np.ndarray | None = None,
+    compare: Callable[[np.ndarray, np.ndarray], DictionaryMetrics] = dictionary_metrics,
 ) -> dict[str, float]:
     """Return every metric named in `DESCRIPTIONS`.
 
@@ -74,6 +77,8 @@ def paper_panel(
         dictionary metrics: they are NaN.
     truth
         True dictionary (obs, latent); needed where there is a `dictionary`.
+    compare
+        What compares the two; a version that remembers saves time where codes share dictionaries.
 
     Raises
     ------
@@ -95,7 +100,7 @@ def paper_panel(
     if dictionary is None:
         return panel
     _check_dictionary(dictionary, truth, codes_id)
-    closeness = dictionary_metrics(dictionary, truth)
+    closeness = compare(dictionary, truth)
     panel |= {f"dictionary_{name}": getattr(closeness, name) for name in _DICTIONARY}
     for split, true, codes in (("id", true_id, codes_id), ("ood", true_ood, codes_ood)):
         support = support_metrics(true, codes, closeness.rows, closeness.columns)
