@@ -23,7 +23,7 @@ COMPARISONS = (
     "memory",
 )
 """Modules with a function `comparisons(quick)`, in the order in which they run."""
-REPEATS, PATIENCE = 7, 10.0
+REPEATS, PATIENCE = 7, 6.0
 QUICK_REPEATS, QUICK_PATIENCE = 3, 2.0
 
 

@@ -32,7 +32,7 @@ def comparisons(quick: bool) -> Iterator[Comparison]:
     """Yield n = 100 and 500 with 2500 and 10 000 samples, on one thread."""
     for n_latents in (100,) if quick else (100, 500):
         for n_samples in (2500,) if quick else (2500, 10_000):
-            yield _comparison(draw(n_latents, 2 * n_samples), limit=10 if quick else 40)
+            yield _comparison(draw(n_latents, 2 * n_samples), limit=10 if quick else 30)
 
 
 def _comparison(drawn: Drawn, limit: float) -> Comparison:

@@ -9,8 +9,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from sae_surgery.inference.exact import exact_lasso
-from sae_surgery.inference.sparse import SparseCodes
 from scipy.sparse import issparse
 from torch import Tensor
 
@@ -19,6 +17,7 @@ from benchmarks.gemm import gemm_floor
 from benchmarks.harness import Comparison, Contestant
 from benchmarks.peers import lasso
 from benchmarks.problems import LAM, Drawn, draw
+from sae_surgery.inference import exact, sparse
 from sae_surgery.inference.fista import duality_gap, fista, lasso_objective
 
 N_ONE_BY_ONE = {100: 200, 1000: 100, 10_000: 40}
@@ -26,8 +25,10 @@ N_ONE_BY_ONE = {100: 200, 1000: 100, 10_000: 40}
 N_PUBLISHED = {100: 2500, 1000: 500, 10_000: 50}
 """Samples that the published form of FISTA is timed on: it costs 2n² an iteration and sample."""
 SPAMS_TARGET = {100: float("nan"), 1000: 1.5, 10_000: 2.5}
-INEXACT = 1.0
 EXACT = 1e-5
+"""Largest relative duality gap of what counts as exact, a solver's own tolerance being 1e-6."""
+INEXACT = 1.0
+"""That of FISTA, which is timed for a number of iterations: anything better than zero codes."""
 
 
 def comparisons(quick: bool) -> Iterator[Comparison]:
@@ -43,26 +44,26 @@ def _comparison(drawn: Drawn, threads: int) -> Comparison:
     single = y.float(), d.float()
     y_np, d_np = y[0].numpy(), d[0].numpy()
 
-    def part(name: str, solve, count: int, note: str = "", **options) -> Contestant:
+    def part(name: str, solver, count: int, note: str = "", **options) -> Contestant:
         """Return a contestant that is timed on the first so many samples."""
         where = f"scaled from {count} samples" if count < n_samples else ""
         note = "; ".join(filter(None, (note, where)))
-        run = partial(solve, count)
+        run = partial(solver, count)
         return Contestant(name, run, scale=n_samples / count, note=note, **options)
 
     def published(n_iter: int, count: int) -> Tensor:
         return authors.fista(single[0][0, :count], single[1][0], LAM, n_iter)
 
-    def one_by_one(solve, count: int) -> np.ndarray:
-        return solve(y_np[:count], d_np, LAM)
+    def one_by_one(solver, count: int) -> np.ndarray:
+        return solver(y_np[:count], d_np, LAM)
 
     spams_target = SPAMS_TARGET[n_latents]
     few, fewer = N_PUBLISHED[n_latents], N_ONE_BY_ONE[n_latents]
     only_one = "" if threads == 1 else "uses one thread; see there"
     too_long = "" if n_latents < 10_000 else "ten times as long as 100 iterations"
     contestants = [
-        Contestant("exact, float64", partial(exact, y, d), tolerance=EXACT),
-        Contestant("exact, float32", partial(exact, *single), tolerance=EXACT),
+        Contestant("exact, float64", partial(solve, y, d), tolerance=EXACT),
+        Contestant("exact, float32", partial(solve, *single), tolerance=EXACT),
         Contestant(
             "SPAMS, double",
             partial(lasso.spams, y_np, d_np, LAM, threads, np.float64),
@@ -91,10 +92,10 @@ def _comparison(drawn: Drawn, threads: int) -> Comparison:
         ),
         *(
             part(
-                name, partial(one_by_one, solve), fewer, "a sample at a time",
+                name, partial(one_by_one, solver), fewer, "a sample at a time",
                 tolerance=EXACT, skip=only_one,
             )
-            for name, solve in (
+            for name, solver in (
                 ("scikit-learn Lasso", lasso.scikit_learn),
                 ("celer", lasso.celer),
                 ("skglm", lasso.skglm),
@@ -113,9 +114,9 @@ def _comparison(drawn: Drawn, threads: int) -> Comparison:
     )
 
 
-def exact(y: Tensor, d: Tensor, start: SparseCodes | None = None) -> SparseCodes:
+def solve(y: Tensor, d: Tensor, start: sparse.SparseCodes | None = None) -> sparse.SparseCodes:
     """Return the codes of our exact solver."""
-    return exact_lasso(y, d, LAM, start)
+    return exact.exact_lasso(y, d, LAM, start)
 
 
 def relative_gaps(y: Tensor, d: Tensor, codes) -> dict[str, float]:
@@ -128,7 +129,7 @@ def relative_gaps(y: Tensor, d: Tensor, codes) -> dict[str, float]:
 
 def _dense(codes) -> Tensor:
     """Write out what a solver may leave sparse; that is not part of its time."""
-    if isinstance(codes, SparseCodes):
+    if isinstance(codes, sparse.SparseCodes):
         return codes.dense()
     return torch.as_tensor(codes.toarray() if issparse(codes) else codes)
 

@@ -5,11 +5,13 @@ from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.harness import Comparison, Contestant
-from benchmarks.inference_exact import EXACT, exact, relative_gaps
+from benchmarks.inference_exact import EXACT, relative_gaps, solve
 from benchmarks.peers import lasso
 from benchmarks.problems import LAM, Drawn, draw, near
+from sae_surgery.inference import sparse
 from sae_surgery.learning.dictionary_learning import fit_dictionary
 
 N_ROUNDS = 3
@@ -19,22 +21,30 @@ N_ROUNDS = 3
 def comparisons(quick: bool) -> Iterator[Comparison]:
     """Yield each n, on one thread and on two."""
     for n_latents in (1000,) if quick else (1000, 10_000):
+        drawn = draw(n_latents)
+        learned = _learn(drawn)
         for threads in (1,) if quick else (1, 2):
-            yield _comparison(draw(n_latents), threads)
+            yield _comparison(drawn, *learned, threads)
 
 
-def _comparison(drawn: Drawn, threads: int) -> Comparison:
+def _learn(drawn: Drawn) -> tuple[Tensor, sparse.SparseCodes]:
+    """Return a dictionary in the midst of learning, and the codes that it was fitted to."""
     y = drawn.tensor("val", torch.float64)
-    d, start = torch.from_numpy(near(drawn.dictionary, cosine=0.9))[None], None
+    d, codes = torch.from_numpy(near(drawn.dictionary, cosine=0.9))[None], None
     for _ in range(N_ROUNDS):
-        start = exact(y, d, start)
-        d = fit_dictionary(y, start.dense(), ridge=1e-6)
+        codes = solve(y, d, codes)
+        d = fit_dictionary(y, codes.dense(), ridge=1e-6)
+    return d, codes
+
+
+def _comparison(drawn: Drawn, d: Tensor, start: sparse.SparseCodes, threads: int) -> Comparison:
+    y = drawn.tensor("val", torch.float64)
     y_np, d_np = y[0].numpy(), d[0].numpy()
     single = y.float(), d.float()
     contestants = [
-        Contestant("exact, warm, float64", partial(exact, y, d, start), tolerance=EXACT),
-        Contestant("exact, warm, float32", partial(exact, *single, start), tolerance=EXACT),
-        Contestant("exact, cold, float64", partial(exact, y, d), tolerance=EXACT),
+        Contestant("exact, warm, float64", partial(solve, y, d, start), tolerance=EXACT),
+        Contestant("exact, warm, float32", partial(solve, *single, start), tolerance=EXACT),
+        Contestant("exact, cold, float64", partial(solve, y, d), tolerance=EXACT),
         Contestant(
             "SPAMS, double",
             partial(lasso.spams, y_np, d_np, LAM, threads, np.float64),

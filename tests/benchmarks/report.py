@@ -134,8 +134,9 @@ def _cells(row: Row) -> Iterator[str]:
     yield "" if isnan(row.ratio) else f"{bound}{_number(row.ratio)}"
     yield "" if isnan(row.target) else f"{row.target:g}"
     yield f"**{row.verdict}**" if row.verdict == "missed" else row.verdict
-    measures = (f"{name} {value:.1e}" for name, value in row.measures.items())
     status = "" if reached else row.status
+    told = {} if status.startswith("refused") else row.measures
+    measures = (f"{name} {value:.1e}" for name, value in told.items())
     yield "; ".join(filter(None, (status, *measures, row.note)))
 
 
