@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
-from math import isfinite, isnan
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ PEERS = (
     "overcomplete",
 )
 LIBRARIES = ("sae-surgery", "torch", "numpy", "scipy", "numba")
+SMALLEST_ERROR = 1e-16
+"""Drawn for an error of zero."""
 HEAD = (
     "threads", "contestant", "median", "quartiles", "lowest", "runs", "× ours", "target",
     "", "accuracy, notes",
@@ -158,7 +160,7 @@ def write_figures(folder: Path, rows: Sequence[Row]) -> list[Path]:
     for name in ("inference_exact", "inference_fista"):
         chosen = [row for row in rows if row.comparison == name and row.values and row.threads == 1]
         for draw, suffix in ((_time_against_n, "time"), (_accuracy_against_time, "accuracy")):
-            if chosen:
+            if any(row.measures for row in chosen):
                 with style.applied():
                     figure = draw(chosen)
                 paths = [folder / f"{name}_{suffix}.{kind}" for kind in ("png", "pdf")]
@@ -168,34 +170,39 @@ def write_figures(folder: Path, rows: Sequence[Row]) -> list[Path]:
 
 
 def _time_against_n(rows: Sequence[Row]) -> Figure:
-    figure, axes = _axes()
+    figure = _figure()
+    axes = figure.subplots()
     for index, (name, points) in enumerate(_by_contestant(rows).items()):
         points = sorted(points, key=lambda row: row.n_latents)
         x, y = [row.n_latents for row in points], [row.median for row in points]
         axes.plot(x, y, label=name, **_line_style(name, index))
     axes.set(xscale="log", yscale="log", xlabel="latents n", ylabel="seconds")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=style.LEGEND_SIZE)
+    figure.legend(loc="outside right center", fontsize=style.LEGEND_SIZE)
     return figure
 
 
 def _accuracy_against_time(rows: Sequence[Row]) -> Figure:
-    figure, axes = _axes()
-    label = next((next(iter(row.measures)) for row in rows if row.measures), "error")
+    """Draw a panel for each n; the first measure of each contestant is its error."""
+    rows = [row for row in rows if row.measures]
+    sizes = sorted({row.n_latents for row in rows})
+    figure = _figure()
+    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for index, (name, points) in enumerate(_by_contestant(rows).items()):
-        judged = [(row.median, next(iter(row.measures.values()))) for row in points if row.measures]
-        judged = [pair for pair in judged if isfinite(pair[1])]
-        if judged:
-            look = _line_style(name, index) | {"linestyle": "none"}
-            x, y = zip(*judged, strict=True)
-            axes.plot(x, np.maximum(y, 1e-16), label=name, **look)
-    axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel=label)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=style.LEGEND_SIZE)
+        look = _line_style(name, index) | {"linestyle": "none"}
+        for row in points:
+            panel = sizes.index(row.n_latents)
+            error = max(next(iter(row.measures.values())), SMALLEST_ERROR)
+            label = name if row is points[0] else None
+            panels[panel].plot(row.median, error, label=label, **look)
+    for size, axes in zip(sizes, panels, strict=True):
+        axes.set(xscale="log", yscale="log", xlabel="seconds", title=f"n = {size}")
+    panels[0].set_ylabel(next(iter(rows[0].measures)))
+    figure.legend(loc="outside right center", fontsize=style.LEGEND_SIZE)
     return figure
 
 
-def _axes():
-    figure = Figure(figsize=(style.TEXT_WIDTH, 0.45 * style.TEXT_WIDTH), layout="constrained")
-    return figure, figure.subplots()
+def _figure() -> Figure:
+    return Figure(figsize=(style.TEXT_WIDTH, 0.45 * style.TEXT_WIDTH), layout="constrained")
 
 
 def _by_contestant(rows: Sequence[Row]) -> dict[str, list[Row]]:

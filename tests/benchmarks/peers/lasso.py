@@ -35,10 +35,13 @@ def celer(observations: np.ndarray, dictionary: np.ndarray, lam: float) -> np.nd
 
 
 def skglm(observations: np.ndarray, dictionary: np.ndarray, lam: float) -> np.ndarray:
-    """skglm: working sets with Anderson acceleration, a sample at a time."""
+    """skglm: working sets with Anderson acceleration, a sample at a time.
+
+    Its tolerance is not that of a gap but of a subgradient, which is of the size of λ / m.
+    """
     from skglm import Lasso
 
-    solver = Lasso(lam / len(dictionary), fit_intercept=False, positive=True, tol=1e-7)
+    solver = Lasso(lam / len(dictionary), fit_intercept=False, positive=True, tol=1e-9)
     return _one_by_one(solver, observations, dictionary)
 
 
