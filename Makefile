@@ -3,9 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH_BIN := .venv-bench/bin
+BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run setup test clean help
+.PHONY: run setup test bench clean help
 
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
@@ -15,18 +17,35 @@ run: $(READY)
 
 setup: $(READY)
 
-$(READY): envs/constraints.txt pyproject.toml
-	@command -v $(PYTHON) > /dev/null || { \
+define check-python
+@command -v $(PYTHON) > /dev/null || { \
 	  echo "$(PYTHON) was not found. Python 3.11 or newer is needed: sudo apt install python3 python3-venv"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
 	  echo "Name a newer one: make PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: sudo apt install python3-venv"; exit 1; }
+endef
+
+$(READY): envs/constraints.txt pyproject.toml
+	$(check-python)
 	@echo "==> Making the environment .venv with the packages of envs/constraints.txt (some minutes)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --requirement envs/constraints.txt
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+bench: $(BENCH_READY)
+	@echo "==> Running the benchmarks, half an hour on two cores; nothing else should run meanwhile"
+	PYTHONPATH=tests $(BENCH_BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+$(BENCH_READY): envs/benchmarks.txt envs/constraints.txt pyproject.toml
+	$(check-python)
+	@echo "==> Making the environment .venv-bench: .venv's packages and those of envs/benchmarks.txt"
+	$(PYTHON) -m venv .venv-bench
+	$(BENCH_BIN)/python -m pip install --requirement envs/constraints.txt
+	$(BENCH_BIN)/python -m pip install --no-deps --requirement envs/benchmarks.txt
+	$(BENCH_BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 test: $(READY)
@@ -39,13 +58,14 @@ test: $(READY)
 	@echo "==> All tests passed. What they hold the project to is in tests/."
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .pytest_cache .ruff_cache .hypothesis
 	find workflow tests -name __pycache__ -type d -exec rm -rf {} +
-	@echo "==> Removed the environment and caches; results/ and .snakemake/ stay."
+	@echo "==> Removed the environments and caches; results/ and .snakemake/ stay."
 
 help:
 	@echo "make        set up .venv, compute config/quick.yaml (minutes on two cores)"
 	@echo "make setup  set up .venv only"
 	@echo "make test   set up, check style, run all tests"
-	@echo "make clean  remove the environment and caches, keep results"
+	@echo "make bench  measure speed and memory beside other solvers; ONLY=inference, QUICK=1 for a part"
+	@echo "make clean  remove the environments and caches, keep results"
 	@echo "After make: source $(BIN)/activate, then snakemake, snakemake fig_latents, sae-surgery --help"

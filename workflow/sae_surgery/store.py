@@ -49,6 +49,7 @@ REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
     "metrics": {"status": ("method",)},
     "verdict": {"gain": ("method", "n_latents", "metric", "part", "seed")},
     "table": {"title": ("method",), "family": ("method",)},
+    "benchmarks": {"comparison": ("row",), "contestant": ("row",), "median": ("row",)},
 }
 """Variables, with their dimensions, that a file of each kind must hold (unless it was skipped)."""
 
