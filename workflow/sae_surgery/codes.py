@@ -3,7 +3,7 @@
 A method's codes lie over (seed, sample), a surgery's over (outcome, seed, sample).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from sae_surgery import store
-from sae_surgery.data import SCORED, CellData
+from sae_surgery.data import CellData
 from sae_surgery.store import Origin, Variable
 
 
@@ -28,12 +28,28 @@ class PackedCodes:
     n_atoms: int
 
     @classmethod
-    def pack(cls, codes: Mapping[str, np.ndarray]) -> "PackedCodes":
-        """Pack codes (seed, sample, atom) of the scored splits, one split after the other."""
-        stacked = np.concatenate([codes[split] for split in SCORED], axis=1)
-        entries = np.nonzero(stacked)
-        counts = np.count_nonzero(stacked, axis=-1).astype(np.int64)
-        return cls(counts, entries[-1].astype(np.int32), stacked[entries], stacked.shape[-1])
+    def pack(cls, codes: np.ndarray) -> "PackedCodes":
+        """Pack codes (seed, sample, atom)."""
+        entries = np.nonzero(codes)
+        counts = np.count_nonzero(codes, axis=-1).astype(np.int64)
+        return cls(counts, entries[-1].astype(np.int32), codes[entries], codes.shape[-1])
+
+    @classmethod
+    def join(cls, parts: Sequence["PackedCodes"]) -> "PackedCodes":
+        """Join packed codes (seed, sample) of different samples, in order."""
+        n_seeds = len(parts[0].counts)
+        entries = [part.entries(seed) for seed in range(n_seeds) for part in parts]
+        return cls(
+            np.concatenate([part.counts for part in parts], axis=1),
+            *(np.concatenate(arrays) for arrays in zip(*entries, strict=True)),
+            parts[0].n_atoms,
+        )
+
+    def entries(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return atoms and values of one index of the first dimension."""
+        before = self.counts[:row].sum()
+        chosen = slice(before, before + self.counts[row].sum())
+        return self.atoms[chosen], self.values[chosen]
 
     @classmethod
     def stack(cls, parts: list["PackedCodes"]) -> "PackedCodes":
@@ -58,10 +74,9 @@ class PackedCodes:
 
 
 def write_codes(
-    path: Path, codes: Mapping[str, np.ndarray], data: CellData, method: str, origin: Origin
+    path: Path, packed: PackedCodes | None, data: CellData, method: str, origin: Origin
 ) -> None:
-    """Write a method's codes (seed, sample, atom) by split; nothing if it was skipped."""
-    packed = PackedCodes.pack(codes) if codes else None
+    """Write a method's codes of the scored splits; nothing if it was skipped."""
     store.write(
         path,
         "codes",

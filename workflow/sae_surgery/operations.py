@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sae_surgery import store
 from sae_surgery.codes import Codes, PackedCodes
-from sae_surgery.data import CellData
+from sae_surgery.data import SCORED, CellData
 from sae_surgery.store import Origin, Variable
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
@@ -33,7 +33,8 @@ def write_operation(
     packed, outcomes = [], []
     for outcome in surgery.operate(patient) if patient else ():
         # Packed one by one: together, the dense codes of large cells would not fit into memory.
-        packed.append(PackedCodes.pack(_arrays(outcome.codes)))
+        codes = [PackedCodes.pack(_array(outcome.codes[split])) for split in SCORED]
+        packed.append(PackedCodes.join(codes))
         outcomes.append(replace(outcome, codes={}))
     store.write(
         path,
@@ -103,10 +104,6 @@ def _dictionaries(patient: Patient, outcomes: list[Outcome]) -> Iterator[tuple[s
     yield "dictionary", Variable(dims, values, "dictionaries; the first is the patient's")
     index = np.array(which, np.int32)
     yield "dictionary_of", Variable(("outcome",), index, "index of the outcome's dictionary", None)
-
-
-def _arrays(codes: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    return {split: _array(values) for split, values in codes.items()}
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Fit one method on one cell, all seeds, and infer the codes that are scored."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,18 @@ import torch
 from torch import Tensor
 
 from sae_surgery import devices, methods
-from sae_surgery.codes import write_codes
+from sae_surgery.codes import PackedCodes, write_codes
 from sae_surgery.data import SCORED, CellData
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Fitted, Method, Model, Problem
 from sae_surgery.models import read_model, write_model
+from sae_surgery.problem import Cell
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
 from sae_surgery.store import Origin
+
+DENSE_CODES = 2**28
+"""Numbers in the dense codes of samples that are encoded together, of all seeds."""
 
 
 def fit(
@@ -57,7 +61,7 @@ def fit(
     )
     print(f"{name} on {data.cell.name}, {origin.device}: {origin.status}", file=sys.stderr)
     fitted = Fitted(Model()) if reason else method.fit(_problem(method, data, parent, device))
-    codes = {} if reason else _scored_codes(method, fitted, data, device)
+    codes = None if reason else _scored_codes(method, fitted, data, device)
     write_model(model_path, fitted.model, data, name, origin)
     write_codes(codes_path, codes, data, name, origin)
 
@@ -107,14 +111,25 @@ def _problem(method: Method, data: CellData, parent: Model | None, device: torch
 
 def _scored_codes(
     method: Method, fitted: Fitted, data: CellData, device: torch.device
-) -> dict[str, np.ndarray]:
+) -> PackedCodes:
     """Return the codes of the scored splits: those that fitting has made, else encoded now."""
-    codes = dict(fitted.codes)
+    packed = []
     for split in SCORED:
-        if split not in codes:
+        if split in fitted.codes:
+            packed.append(PackedCodes.pack(fitted.codes[split].cpu().numpy()))
+        else:
             observations = _tensor(data.observations(split), method, device)
-            codes[split] = method.encode(fitted.model, observations, data.cell)
-    return {split: values.cpu().numpy() for split, values in codes.items()}
+            packed += _encode(method, fitted, observations, data.cell)
+    return PackedCodes.join(packed)
+
+
+def _encode(
+    method: Method, fitted: Fitted, observations: Tensor, cell: Cell
+) -> Iterator[PackedCodes]:
+    """Encode as many samples at a time as have dense codes that fit into memory."""
+    size = max(1, DENSE_CODES // (len(observations) * cell.n_latents))
+    for part in observations.split(size, dim=1):
+        yield PackedCodes.pack(method.encode(fitted.model, part, cell).cpu().numpy())
 
 
 def _tensor(values: np.ndarray, method: Method, device: torch.device) -> Tensor:
