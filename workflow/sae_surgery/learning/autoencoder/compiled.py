@@ -11,16 +11,11 @@ one seed alone, so that a seed's result depends on nothing else.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sae_surgery.inference.columns import NORM_FLOOR
 from sae_surgery.learning.autoencoder.jumprelu import LOG_THRESHOLD_CEILING
-
-# Compiling takes longer than an epoch; kept in __pycache__, it is done once.
-compiled = njit(
-    fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True, cache=True
-)
+from sae_surgery.learning.kernels import add, compiled, dot, sum_of_rows, update, update_row
 
 
 class Weights(NamedTuple):
@@ -463,63 +458,9 @@ def project(gradient, row, atoms, atom):
 
 
 @compiled
-def update(values, gradient, first, second, rates):
-    """Take an AdamW step with values (row, column)."""
-    flat = gradient.reshape(1, -1)
-    update_row(
-        values.reshape(1, -1), 0, flat, 0, first.reshape(1, -1), second.reshape(1, -1), rates
-    )
-
-
-@compiled
-def update_row(values, row, gradient, gradient_row, first, second, rates):
-    """Take an AdamW step with one row.
-
-    `rates` are, for learning rate η, weight decay w and step t: 1 − η w, η / (1 − β₁ᵗ) and
-    1 / √(1 − β₂ᵗ).
-    """
-    number = values.dtype.type
-    fresh, kept, fresh_square, floor = number(0.1), number(0.999), number(0.001), number(1e-8)
-    keep, step, scale = rates[0], rates[1], rates[2]
-    for i in range(values.shape[1]):
-        slope = gradient[gradient_row, i]
-        mean = first[row, i] + fresh * (slope - first[row, i])
-        square = kept * second[row, i] + fresh_square * slope * slope
-        first[row, i], second[row, i] = mean, square
-        values[row, i] = keep * values[row, i] - step * mean / (np.sqrt(square) * scale + floor)
-
-
-@compiled
 def unit_rows(rows):
     """Return rows divided by their 2-norms, which are floored, and these norms (row, 1)."""
     norms = np.empty((len(rows), 1), rows.dtype)
     for row in range(len(rows)):
         norms[row, 0] = max(np.sqrt(dot(rows, row, rows, row)), rows.dtype.type(NORM_FLOOR))
     return rows / norms, norms
-
-
-@compiled
-def sum_of_rows(matrix):
-    """Return the sum (1, column) of a matrix over its first dimension."""
-    total = np.zeros_like(matrix[:1])
-    for row in range(len(matrix)):
-        add(total.dtype.type(1), matrix, row, total, 0)
-    return total
-
-
-@compiled
-def dot(x, i, y, j):
-    """Return the inner product of row i of x and row j of y."""
-    # Rows are given by their numbers, here and below: to hand over a slice takes longer than to
-    # work on it.
-    total = x.dtype.type(0)
-    for column in range(x.shape[1]):
-        total += x[i, column] * y[j, column]
-    return total
-
-
-@compiled
-def add(scale, x, i, y, j):
-    """Add a multiple of row i of x to row j of y, in place."""
-    for column in range(x.shape[1]):
-        y[j, column] += scale * x[i, column]
