@@ -27,8 +27,7 @@ def update(values, gradient, first, second, rates):
 def update_row(values, row, gradient, gradient_row, first, second, rates):
     """Take an AdamW step with one row.
 
-    `rates` are, for learning rate η, weight decay w and step t: 1 − η w, η / (1 − β₁ᵗ) and
-    1 / √(1 − β₂ᵗ).
+    `rates` are those of `seeds.adamw_rates`; without weight decay this is Adam.
     """
     number = values.dtype.type
     fresh, kept, fresh_square, floor = number(0.1), number(0.999), number(0.001), number(1e-8)

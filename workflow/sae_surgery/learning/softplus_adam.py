@@ -15,14 +15,12 @@ there are threads. On a CPU, in single precision, compiled loops do what tensors
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
@@ -35,6 +33,7 @@ from sae_surgery.checks import (
 )
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
+from sae_surgery.learning.seeds import adamw_rates, each_seed
 from sae_surgery.progress import Tracker, silent
 
 RECORD_EVERY = 100
@@ -170,7 +169,7 @@ def learn_softplus(
         problem.add(coded, starts[1], teaches=False)
         return _descend(problem, settings, progress, f"softplus_adam, seed {seed}")
 
-    return _stack(_each(run, seeds, observations, others))
+    return _stack(each_seed(run, seeds, observations, others))
 
 
 @torch.no_grad()
@@ -209,7 +208,7 @@ def infer_softplus(
         problem.add(coded, start, teaches=False)
         return _descend(problem, settings, progress, f"softplus codes, problem {number}").codes[0]
 
-    return torch.stack(_each(run, range(len(observations)), observations, dictionary))
+    return torch.stack(each_seed(run, range(len(observations)), observations, dictionary))
 
 
 @dataclass
@@ -394,9 +393,8 @@ class CompiledProblem(_Problem):
         """Take a step of Adam and return the loss before it."""
         from sae_surgery.learning.softplus_kernels import code, learn, measure
 
+        (rates,) = adamw_rates(self.n_steps, 1, rate)
         self.n_steps += 1
-        corrections = 1 - 0.9**self.n_steps, 1 - 0.999**self.n_steps
-        rates = np.array([1, rate / corrections[0], corrections[1] ** -0.5], np.float32)
         extended = self.learned.extended
         measure(extended, self.obs_dim)
         taught, ignored = np.zeros_like(extended), extended[:0]
@@ -437,14 +435,6 @@ def _descend(problem: _Problem, settings: SoftplusAdam, progress: Tracker, label
         if stop.reached(loss, step):
             break
     return _Run(problem.dictionary(), problem.codes(), recorded, step + 1, rate.rate)
-
-
-def _each(run: Callable, *arguments: Iterable) -> list:
-    """Call `run` for each seed's arguments, as many seeds at once as there are threads."""
-    # Threads of the library of matrix products would compete with those of the seeds.
-    n_threads = torch.get_num_threads()
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(n_threads) as threads:
-        return list(threads.map(run, *arguments))
 
 
 def _draw_logits(

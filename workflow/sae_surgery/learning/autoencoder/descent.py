@@ -5,16 +5,16 @@ columns and update by AdamW, with PyTorch's defaults but for learning rate and w
 rounding tells them apart.
 """
 
+import math
 from abc import ABC, abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters, BatchLoss
+from sae_surgery.learning.seeds import adamw_rates, each_seed
 
 
 class Descent(ABC):
@@ -103,36 +103,24 @@ class CompiledDescent(Descent):
         ]
         self.learners = [Learner(each, _zeros_like(each), _zeros_like(each)) for each in values]
         self.n_steps = 0
-        self.threads = ThreadPoolExecutor(torch.get_num_threads())
-        self.libraries = ThreadpoolController()
 
     def epoch(self, order: Tensor) -> BatchLoss:
         """Visit the samples in an order (seed, sample); return the mean loss before the steps."""
-        # Threads of the library of matrix products would compete with those of the seeds.
-        with self.libraries.limit(limits=1, user_api="blas"):
-            rates = self._rates(order.shape[1])
-            losses = self.threads.map(
-                lambda seed: self._epoch_of_seed(seed, order[seed].numpy(), rates),
-                range(len(order)),
-            )
-            return BatchLoss(*self.observations.new_tensor(np.array(list(losses))).T)
-
-    def _epoch_of_seed(self, seed: int, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
         from sae_surgery.learning.autoencoder.compiled import Batches
 
-        observations, size = self.observations[seed].numpy(), self.autoencoder.settings.batch_size
-        batches = Batches(observations, self.obs_dim, order, size, rates)
-        return self.autoencoder.compiled_epoch(self.learners[seed], batches)
-
-    def _rates(self, n_samples: int) -> np.ndarray:
-        """Return the rates (batch, 3) of the next epoch; see `compiled.update_row`."""
         settings = self.autoencoder.settings
-        n_batches = -(-n_samples // settings.batch_size)
-        steps = self.n_steps + np.arange(1, n_batches + 1)
+        n_batches = math.ceil(order.shape[1] / settings.batch_size)
+        rates = adamw_rates(self.n_steps, n_batches, settings.learning_rate, settings.weight_decay)
         self.n_steps += n_batches
-        keep = np.full(n_batches, 1 - settings.learning_rate * settings.weight_decay)
-        rates = keep, settings.learning_rate / (1 - 0.9**steps), 1 / np.sqrt(1 - 0.999**steps)
-        return np.stack(rates, axis=1).astype(np.float32)
+
+        def train(learner, observations: Tensor, order: Tensor) -> np.ndarray:
+            samples = observations.numpy(), self.obs_dim, order.numpy()
+            return self.autoencoder.compiled_epoch(
+                learner, Batches(*samples, settings.batch_size, rates)
+            )
+
+        losses = each_seed(train, self.learners, self.observations, order)
+        return BatchLoss(*self.observations.new_tensor(np.array(losses)).T)
 
 
 def _threshold_or_empty(parameters: AutoencoderParameters, seed: int) -> np.ndarray:
