@@ -1,5 +1,6 @@
 """The autoencoders against literal one-seed models that autograd differentiates."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,9 +16,11 @@ from sae_surgery.learning.autoencoder import (
     ReluSettings,
     TopK,
     TrainingSettings,
+    compiled,
     train_autoencoder,
 )
-from sae_surgery.learning.streams import LOADER_ORDER
+from sae_surgery.learning.autoencoder.descent import CompiledDescent, TorchDescent
+from sae_surgery.learning.streams import LOADER_ORDER, BatchOrder
 
 K = 3
 WIDTH, OBS_DIM = 13, 7
@@ -183,6 +186,42 @@ def test_training_follows_a_literal_loop(name):
             if getattr(expected, key) is not None:
                 actual, wanted = getattr(trained, key)[index], getattr(expected, key).detach()
                 torch.testing.assert_close(actual, wanted, atol=1e-5, rtol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("n_samples", [150, 129])
+@pytest.mark.parametrize("name", NAMES)
+def test_compiled_epochs_are_those_of_tensors(name, n_samples):
+    autoencoder = make(name, learning_rate=0.01)
+    parameters = random_parameters(name, 2)
+    if name == "topk":  # fewer than k positive preactivations in most samples
+        parameters.encoder_bias.sub_(2)
+    observations, order = observe(2, n_samples).double(), BatchOrder((0, 1), n_samples)
+    single = parameters.to(torch.zeros(1)), observations.float()
+    loops = CompiledDescent(autoencoder, *single, OBS_DIM)
+    tensors = TorchDescent(autoencoder, parameters, observations, OBS_DIM)
+    for _ in range(3):
+        visits = order.next_epoch()
+        losses = zip(loops.epoch(visits), tensors.epoch(visits), strict=True)
+        for actual, expected in losses:
+            torch.testing.assert_close(actual.double(), expected, atol=1e-5, rtol=1e-4)
+    for key in AutoencoderParameters._fields:
+        if (expected := getattr(tensors.parameters, key)) is not None:
+            actual = getattr(loops.parameters, key).double()
+            torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("k", [1, 4, 30])
+def test_compiled_topk_takes_the_largest_positive_values(k):
+    generator = torch.Generator().manual_seed(1)
+    values = torch.randint(-8, 9, (200, 25), generator=generator).float()
+    values[0], values[1] = -1, 3
+    chosen, codes = compiled.largest(values.numpy().copy(), np.zeros(25, np.float32), k)
+    dense = np.zeros((200, 25), np.float32)
+    for row, atoms, taken in zip(dense, chosen, codes, strict=True):
+        row[atoms[taken > 0]] = taken[taken > 0]
+    expected = torch.topk(values.relu(), min(k, 25)).values
+    actual = torch.topk(torch.from_numpy(dense), min(k, 25)).values
+    assert torch.equal(actual, expected)
 
 
 @pytest.mark.parametrize(("width", "obs_dim"), [(WIDTH, OBS_DIM), (50, 33)])

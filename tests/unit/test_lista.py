@@ -5,8 +5,10 @@ import torch
 
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.lista import (
+    CompiledNetwork,
     Lista,
     ListaParameters,
+    TensorNetwork,
     encode_lista,
     initial_parameters,
     train_lista,
@@ -92,6 +94,19 @@ def test_training_is_autograd_and_adam(threshold):
         )
         for value, reference in zip(own, expected, strict=True):
             torch.testing.assert_close(value, reference.detach(), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(7, 10), (33, 50)])
+def test_compiled_epochs_are_those_of_tensors(shape):
+    observations, dictionary = problem(70, *shape)
+    settings = Lista(n_layers=4)
+    loops = CompiledNetwork(dictionary, settings)
+    tensors = TensorNetwork(dictionary.double(), settings)
+    for _ in range(2):
+        loops.epoch(observations)
+        tensors.epoch(observations.double())
+    for actual, expected in zip(loops.parameters(), tensors.parameters(), strict=True):
+        torch.testing.assert_close(actual.double(), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_training_lowers_the_loss():

@@ -2,17 +2,21 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import softplus
 
+from sae_surgery.learning import softplus_kernels
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.softplus_adam import (
     AdaptiveRate,
+    CompiledProblem,
     EarlyStop,
     SoftplusAdam,
+    TensorProblem,
     infer_softplus,
     learn_softplus,
 )
@@ -76,6 +80,34 @@ def test_learning_is_autograd_and_adam_with_the_schedule(n_ood):
         torch.testing.assert_close(result.other_codes[seed], ood_codes, **close)
     assert result.n_steps.tolist() == [101] * 3
     assert (result.loss[:, 1] < result.loss[:, 0] / 2).all()
+
+
+@pytest.mark.parametrize("n_ood", [40, 700])
+def test_compiled_steps_are_those_of_tensors(n_ood):
+    val, ood = observations(n_ood)[0], observations(15, seed=1)[0]
+    generator = torch.Generator().manual_seed(0)
+    dictionary = random_dictionary(OBS_DIM, N_ATOMS, SEEDS)[0]
+    logits = [2 * torch.randn(len(y), N_ATOMS, generator=generator) - 1 for y in (val, ood)]
+    problems = CompiledProblem(dictionary, 0.1), TensorProblem(dictionary.double(), 0.1)
+    for problem in problems:
+        for y, start, teaches in zip((val, ood), logits, (True, False), strict=True):
+            problem.add(y.to(problem.dictionary()), start, teaches)
+    for _ in range(20):
+        losses = [problem.step(rate=0.01) for problem in problems]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    learned = [[problem.dictionary(), *problem.codes()] for problem in problems]
+    for actual, expected in zip(*learned, strict=True):
+        torch.testing.assert_close(actual.double(), expected, atol=2e-5, rtol=2e-5)
+
+
+def test_compiled_softplus_is_exact_to_a_few_units_in_the_last_place():
+    logits = np.concatenate([np.linspace(-87, 30, 5001), np.linspace(-1, 1, 1001)])
+    logits = logits.astype(np.float32)[None]
+    codes, slopes = np.empty_like(logits), np.empty_like(logits)
+    softplus_kernels.softplus(logits, codes, slopes)
+    exact = logits.astype(np.float64)
+    np.testing.assert_allclose(codes, np.logaddexp(0, exact), rtol=6e-7)
+    np.testing.assert_allclose(slopes, 1 / (1 + np.exp(-exact)), rtol=6e-7)
 
 
 def test_the_dictionary_does_not_learn_from_the_other_samples():

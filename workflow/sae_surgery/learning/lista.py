@@ -7,10 +7,12 @@ true codes are seen. Source: Gregor and LeCun, Learning fast approximations of s
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -28,6 +30,7 @@ from sae_surgery.inference.layout import (
     pad_dictionary,
     pad_observations,
 )
+from sae_surgery.learning.seeds import adamw_rates, each_seed
 from sae_surgery.progress import Tracker, silent
 
 
@@ -80,7 +83,7 @@ def train_lista(
     settings: Lista,
     progress: Tracker = silent,
 ) -> ListaParameters:
-    """Train one network a seed, all in the same steps.
+    """Train one network a seed.
 
     Parameters
     ----------
@@ -106,20 +109,12 @@ def train_lista(
             f"seeds must be {len(observations)}, one for each entry of observations, "
             f"got {len(seeds)}"
         )
-    obs_dim, n_atoms = dictionary.shape[1:]
-    dictionary = pad_dictionary(dictionary)
-    network = _Network(initial_parameters(dictionary, settings), dictionary)
-    optimiser = torch.optim.Adam([network.flat], lr=settings.learning_rate, fused=True)
+    network = _network(dictionary, settings)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     for _ in progress(range(settings.epochs), "lista"):
         pairs = zip(observations, generators, strict=True)
-        shuffled = torch.stack([_shuffle(samples, generator) for samples, generator in pairs])
-        for batch in shuffled.split(settings.batch_size, dim=1):
-            error_scale = 2 / batch[0].numel()
-            penalty = settings.lam / (batch.shape[1] * n_atoms)
-            network.differentiate(pad_observations(batch), error_scale, penalty)
-            optimiser.step()
-    return network.parameters(obs_dim, n_atoms)
+        network.epoch(torch.stack([_shuffle(samples, generator) for samples, generator in pairs]))
+    return network.parameters()
 
 
 @torch.no_grad()
@@ -151,16 +146,80 @@ def initial_parameters(dictionary: Tensor, settings: Lista) -> ListaParameters:
     )
 
 
-class _Network:
-    """Parameters of all layers, the gradient of the loss, and one flat tensor for the optimiser.
+class _Network(ABC):
+    """The parameters of all seeds while they are trained, for dictionaries (seed, obs, atom)."""
 
-    Inside, arrays are padded and carry `layer` first and `seed` second, so that a layer of all
-    seeds is contiguous.
+    @abstractmethod
+    def __init__(self, dictionary: Tensor, settings: Lista) -> None: ...
+
+    @abstractmethod
+    def epoch(self, observations: Tensor) -> None:
+        """Train on all observations Y (seed, sample, obs), in their order."""
+
+    @abstractmethod
+    def parameters(self) -> ListaParameters:
+        """Return a copy of the parameters."""
+
+
+def _network(dictionary: Tensor, settings: Lista) -> _Network:
+    """Return the faster kind of network of those that can be trained for the dictionary."""
+    compiled = dictionary.device.type == "cpu" and dictionary.dtype == torch.float32
+    return (CompiledNetwork if compiled else TensorNetwork)(dictionary, settings)
+
+
+class CompiledNetwork(_Network):
+    """One seed after another on a CPU, or as many at once as there are threads.
+
+    A seed's numbers do not depend on the others, nor on the number of threads.
     """
 
-    def __init__(self, parameters: ListaParameters, dictionary: Tensor) -> None:
-        self.dictionary = dictionary
-        layers = _pad_layers(parameters)
+    def __init__(self, dictionary: Tensor, settings: Lista) -> None:
+        self.settings, self.dictionary = settings, dictionary.contiguous()
+        obs_dim, n_atoms = dictionary.shape[1:]
+        start = _trim(initial_parameters(pad_dictionary(dictionary), settings), obs_dim, n_atoms)
+        self.layers, self.thresholds = torch.cat(start[:2], 3), start.thresholds
+        stacks = [self.layers.numpy(), self.thresholds[:, :, None].numpy()]
+        stacks += [np.zeros_like(stack) for _ in range(2) for stack in stacks]
+        self.arrays = list(zip(*stacks, self.dictionary.numpy(), strict=True))
+        self.n_steps = 0
+
+    def epoch(self, observations: Tensor) -> None:
+        """Train on all observations Y (seed, sample, obs), in their order."""
+        from sae_surgery.learning.lista_kernels import Network, lista_epoch
+
+        n_batches = math.ceil(observations.shape[1] / self.settings.batch_size)
+        rates = adamw_rates(self.n_steps, n_batches, self.settings.learning_rate)
+        self.n_steps += n_batches
+
+        def train(samples: Tensor, arrays: tuple) -> None:
+            *states, dictionary = arrays
+            networks = (Network(*states[start : start + 2]) for start in (0, 2, 4))
+            size, lam = self.settings.batch_size, self.settings.lam
+            lista_epoch(*networks, dictionary, samples.numpy(), size, lam, rates)
+
+        each_seed(train, observations, self.arrays)
+
+    def parameters(self) -> ListaParameters:
+        """Return a copy of the parameters."""
+        n_atoms = self.layers.shape[2]
+        recurrent, encoder = self.layers[..., :n_atoms], self.layers[..., n_atoms:]
+        return ListaParameters(
+            recurrent.contiguous(), encoder.contiguous(), self.thresholds.clone()
+        )
+
+
+class TensorNetwork(_Network):
+    """All seeds in the same steps, on any device.
+
+    Inside, arrays are padded and carry `layer` first and `seed` second, so that a layer of all
+    seeds is contiguous; one flat tensor is what the optimiser sees.
+    """
+
+    def __init__(self, dictionary: Tensor, settings: Lista) -> None:
+        self.settings = settings
+        self.obs_dim, self.n_atoms = dictionary.shape[1:]
+        self.dictionary = dictionary = pad_dictionary(dictionary)
+        layers = _pad_layers(initial_parameters(dictionary, settings))
         # Parts begin and end at whole vectors: the optimiser may round an element in the scalar
         # remainder of its loop otherwise than in a vector, and stacking seeds would move it.
         sizes = [math.ceil(values.numel() / VECTOR_WIDTH) * VECTOR_WIDTH for values in layers]
@@ -170,15 +229,20 @@ class _Network:
         self.gradients = _views(self.flat.grad, sizes, layers)
         for weights, values in zip(self.weights, layers, strict=True):
             weights.copy_(values)
+        self.optimiser = torch.optim.Adam([self.flat], lr=settings.learning_rate, fused=True)
 
-    def parameters(self, obs_dim: int, n_atoms: int) -> ListaParameters:
-        """Return the parameters without padding, seed first."""
-        recurrent, encoder, thresholds = (weights.transpose(0, 1) for weights in self.weights)
-        return ListaParameters(
-            recurrent[..., :n_atoms, :n_atoms].contiguous(),
-            encoder[..., :n_atoms, :obs_dim].contiguous(),
-            thresholds[..., :n_atoms].contiguous(),
-        )
+    def epoch(self, observations: Tensor) -> None:
+        """Train on all observations Y (seed, sample, obs), in their order."""
+        for batch in observations.split(self.settings.batch_size, dim=1):
+            error_scale = 2 / batch[0].numel()
+            penalty = self.settings.lam / (batch.shape[1] * self.n_atoms)
+            self.differentiate(pad_observations(batch), error_scale, penalty)
+            self.optimiser.step()
+
+    def parameters(self) -> ListaParameters:
+        """Return a copy of the parameters, without padding, seed first."""
+        seed_first = ListaParameters(*(weights.transpose(0, 1) for weights in self.weights))
+        return _trim(seed_first, self.obs_dim, self.n_atoms)
 
     def differentiate(self, batch: Tensor, error_scale: float, penalty: float) -> None:
         """Write the gradient of Σ error_scale ‖y − D z‖² / 2 + penalty ‖z‖₁ over the samples.
@@ -248,6 +312,16 @@ def _pad_layers(parameters: ListaParameters) -> ListaParameters:
         pad(thresholds, (0, atoms)),
     )
     return ListaParameters(*(values.transpose(0, 1).contiguous() for values in padded))
+
+
+def _trim(parameters: ListaParameters, obs_dim: int, n_atoms: int) -> ListaParameters:
+    """Return a copy of padded parameters without the padding."""
+    recurrent, encoder, thresholds = parameters
+    return ListaParameters(
+        recurrent[..., :n_atoms, :n_atoms].contiguous(),
+        encoder[..., :n_atoms, :obs_dim].contiguous(),
+        thresholds[..., :n_atoms].contiguous(),
+    )
 
 
 def _views(flat: Tensor, sizes: list[int], shapes: ListaParameters) -> ListaParameters:

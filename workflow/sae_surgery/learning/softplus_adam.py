@@ -8,16 +8,18 @@ means over all elements of a set, d being a code's own atom; the dictionary rece
 from the second set. Source: Barin Pacela et al., arXiv 2603.28744, and their released code.
 
 Gradients are written out. The atoms' norms are one more row of the dictionary, and Σ z ‖d‖ thereby
-one more observed dimension, so that the penalty costs no pass over the codes of its own. Seeds run
-one after another, each with its own optimiser, learning rate and end: one seed's codes fill the
-machine, and stacking seeds would only grow the working set beyond the caches.
+one more observed dimension, so that the penalty costs no pass over the codes of its own. Each seed
+has its own optimiser, learning rate and end; seeds run one after another, or as many at once as
+there are threads. On a CPU, in single precision, compiled loops do what tensors do elsewhere.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
@@ -31,6 +33,7 @@ from sae_surgery.checks import (
 )
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
+from sae_surgery.learning.seeds import adamw_rates, each_seed
 from sae_surgery.progress import Tracker, silent
 
 RECORD_EVERY = 100
@@ -156,16 +159,17 @@ def learn_softplus(
             f"observations and others must have shape ({len(seeds)}, sample, obs), "
             f"got {shapes[0]} and {shapes[1]}"
         )
-    runs = []
-    for seed, taught, coded in zip(seeds, observations, others, strict=True):
+
+    def run(seed: int, taught: Tensor, coded: Tensor) -> _Run:
         generator = torch.Generator().manual_seed(seed)
         starts = [_draw_logits(len(y), n_atoms, settings, generator) for y in (taught, coded)]
         dictionary = random_columns(taught.shape[1], n_atoms, generator)
-        problem = _Problem(dictionary.to(taught), settings.lam)
+        problem = _problem(dictionary.to(taught), settings.lam)
         problem.add(taught, starts[0], teaches=True)
         problem.add(coded, starts[1], teaches=False)
-        runs.append(_descend(problem, settings, progress, f"softplus_adam, seed {seed}"))
-    return _stack(runs)
+        return _descend(problem, settings, progress, f"softplus_adam, seed {seed}")
+
+    return _stack(each_seed(run, seeds, observations, others))
 
 
 @torch.no_grad()
@@ -197,14 +201,14 @@ def infer_softplus(
         If the shapes do not go together.
     """
     require_match(observations, dictionary)
-    codes = []
-    for number, (coded, atoms) in enumerate(zip(observations, dictionary, strict=True)):
+
+    def run(number: int, coded: Tensor, atoms: Tensor) -> Tensor:
         start = coded.new_full((len(coded), atoms.shape[1]), settings.start_mean)
-        problem = _Problem(atoms, settings.lam)
+        problem = _problem(atoms, settings.lam)
         problem.add(coded, start, teaches=False)
-        run = _descend(problem, settings, progress, f"softplus codes, problem {number}")
-        codes.append(run.codes[0])
-    return torch.stack(codes)
+        return _descend(problem, settings, progress, f"softplus codes, problem {number}").codes[0]
+
+    return torch.stack(each_seed(run, range(len(observations)), observations, dictionary))
 
 
 @dataclass
@@ -251,6 +255,41 @@ class EarlyStop:
         return self.steps_since >= self.settings.patience and step > self.settings.min_steps
 
 
+class _Problem(ABC):
+    """One seed: its samples, what is learned, and how."""
+
+    @abstractmethod
+    def add(self, observations: Tensor, logits: Tensor, teaches: bool) -> None:
+        """Add observations (sample, obs) with the u (sample, atom) to start from."""
+
+    @abstractmethod
+    def step(self, rate: float) -> float:
+        """Take a step of Adam and return the loss before it, rounded to single precision.
+
+        The published schedule compares losses that are rounded so.
+        """
+
+    @abstractmethod
+    def dictionary(self) -> Tensor:
+        """Return a copy of D (obs, atom)."""
+
+    @abstractmethod
+    def codes(self) -> list[Tensor]:
+        """Return the codes (sample, atom) of each set, in the order of adding."""
+
+
+def _problem(dictionary: Tensor, lam: float) -> _Problem:
+    """Return the faster kind of problem of those that can start from a dictionary (obs, atom)."""
+    compiled = dictionary.device.type == "cpu" and dictionary.dtype == torch.float32
+    return (CompiledProblem if compiled else TensorProblem)(dictionary, lam)
+
+
+def _extend(dictionary: Tensor) -> Tensor:
+    """Return D (obs, atom) with room for the norms of its columns below, and padding."""
+    padding = -(len(dictionary) + 1) % VECTOR_WIDTH
+    return pad(dictionary, (0, 0, 0, 1 + padding))
+
+
 @dataclass
 class _Samples:
     """One set of samples with its codes; arrays as wide as the extended dictionary has rows."""
@@ -266,17 +305,17 @@ class _Samples:
     """(sample, atom)"""
 
 
-class _Problem:
-    """Loss and gradient of one seed."""
+class TensorProblem(_Problem):
+    """A problem on any device."""
 
     def __init__(self, dictionary: Tensor, lam: float) -> None:
         self.obs_dim = dictionary.shape[0]
         self.lam = lam
-        padding = -(self.obs_dim + 1) % VECTOR_WIDTH
-        self.extended = pad(dictionary, (0, 0, 0, 1 + padding))
-        self.dictionary = self.extended[: self.obs_dim]
+        self.extended = _extend(dictionary)
+        self.atoms = self.extended[: self.obs_dim]
         self.norms = self.extended[self.obs_dim]
         self.samples: list[_Samples] = []
+        self.optimiser: torch.optim.Adam | None = None
 
     def add(self, observations: Tensor, logits: Tensor, teaches: bool) -> None:
         """Add observations (sample, obs) with the u (sample, atom) to start from."""
@@ -287,16 +326,18 @@ class _Problem:
         buffers = torch.empty_like(extended), torch.empty_like(logits)
         self.samples.append(_Samples(extended, logits, teaches, *buffers))
 
-    def parameters(self) -> list[Tensor]:
-        """Return what is to be optimised; each `grad` is written by `differentiate`."""
-        logits = [samples.logits for samples in self.samples]
-        teaching = any(samples.teaches for samples in self.samples)
-        return [*logits, self.dictionary] if teaching else logits
-
-    def differentiate(self) -> float:
-        """Return the loss and write its gradient."""
-        torch.linalg.vector_norm(self.dictionary, dim=0, out=self.norms)
-        return float(sum(self._differentiate(samples) for samples in self.samples))
+    def step(self, rate: float) -> float:
+        """Take a step of Adam and return the loss before it."""
+        torch.linalg.vector_norm(self.atoms, dim=0, out=self.norms)
+        loss = float(sum(self._differentiate(samples) for samples in self.samples))
+        if self.optimiser is None:
+            logits = [samples.logits for samples in self.samples]
+            teaching = any(samples.teaches for samples in self.samples)
+            learned = [*logits, self.atoms] if teaching else logits
+            self.optimiser = torch.optim.Adam(learned, fused=True)
+        self.optimiser.param_groups[0]["lr"] = rate
+        self.optimiser.step()
+        return loss
 
     def _differentiate(self, samples: _Samples) -> Tensor:
         """Return the share of one set of samples in the loss and write the gradient."""
@@ -311,15 +352,66 @@ class _Problem:
         gradient = torch.mm(residual, self.extended, out=samples.logits.grad)
         if samples.teaches:
             extended = residual.T @ codes
-            direction = self.dictionary / self.norms.clamp_min(NORM_FLOOR)
+            direction = self.atoms / self.norms.clamp_min(NORM_FLOOR)
             by_norms = extended[self.obs_dim] * direction
-            self.dictionary.grad = extended[: self.obs_dim].add_(by_norms)
+            self.atoms.grad = extended[: self.obs_dim].add_(by_norms)
         gradient.mul_(torch.sigmoid(samples.logits, out=codes))
         return loss
+
+    def dictionary(self) -> Tensor:
+        """Return a copy of D (obs, atom)."""
+        return self.atoms.clone()
 
     def codes(self) -> list[Tensor]:
         """Return the codes (sample, atom) of each set, in the order of adding."""
         return [softplus(samples.logits) for samples in self.samples]
+
+
+class CompiledProblem(_Problem):
+    """A problem on a CPU, in single precision; see `softplus_kernels`."""
+
+    def __init__(self, dictionary: Tensor, lam: float) -> None:
+        from sae_surgery.learning.softplus_kernels import Dictionary
+
+        self.lam = lam
+        moments = [np.zeros(tuple(dictionary.shape), np.float32) for _ in range(2)]
+        self.learned = Dictionary(_extend(dictionary).numpy(), *moments)
+        self.obs_dim = len(dictionary)
+        self.samples, self.teaches = [], []
+        self.n_steps = 0
+
+    def add(self, observations: Tensor, logits: Tensor, teaches: bool) -> None:
+        """Add observations (sample, obs) with the u (sample, atom) to start from."""
+        from sae_surgery.learning.softplus_kernels import Samples
+
+        logits = logits.to(observations, copy=True).numpy()
+        moments = np.zeros_like(logits), np.zeros_like(logits)
+        self.samples.append(Samples(observations.contiguous().numpy(), logits, *moments))
+        self.teaches.append(teaches)
+
+    def step(self, rate: float) -> float:
+        """Take a step of Adam and return the loss before it."""
+        from sae_surgery.learning.softplus_kernels import code, learn, measure
+
+        (rates,) = adamw_rates(self.n_steps, 1, rate)
+        self.n_steps += 1
+        extended = self.learned.extended
+        measure(extended, self.obs_dim)
+        taught, ignored = np.zeros_like(extended), extended[:0]
+        loss = 0.0
+        for samples, teaches in zip(self.samples, self.teaches, strict=True):
+            loss += code(samples, extended, self.lam, rates, taught if teaches else ignored)
+        if any(self.teaches):
+            learn(self.learned, taught, rates)
+        return float(np.float32(loss))
+
+    def dictionary(self) -> Tensor:
+        """Return a copy of D (obs, atom)."""
+        return torch.tensor(self.learned.extended[: self.obs_dim])
+
+    def codes(self) -> list[Tensor]:
+        """Return the codes (sample, atom) of each set, in the order of adding."""
+        return [softplus(torch.from_numpy(samples.logits)) for samples in self.samples]
 
 
 class _Run(NamedTuple):
@@ -334,17 +426,15 @@ class _Run(NamedTuple):
 
 def _descend(problem: _Problem, settings: SoftplusAdam, progress: Tracker, label: str) -> _Run:
     """Optimise one seed in place."""
-    optimiser = torch.optim.Adam(problem.parameters(), lr=settings.learning_rate, fused=True)
     rate, stop, recorded = AdaptiveRate(settings), EarlyStop(settings), []
     for step in progress(range(settings.max_steps), label):
-        loss = problem.differentiate()
-        optimiser.step()
-        optimiser.param_groups[0]["lr"] = rate.update(loss)
+        loss = problem.step(rate.rate)
+        rate.update(loss)
         if step % RECORD_EVERY == 0:
             recorded.append(loss)
         if stop.reached(loss, step):
             break
-    return _Run(problem.dictionary.clone(), problem.codes(), recorded, step + 1, rate.rate)
+    return _Run(problem.dictionary(), problem.codes(), recorded, step + 1, rate.rate)
 
 
 def _draw_logits(

@@ -3,9 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sae_surgery.checks import (
@@ -15,6 +17,9 @@ from sae_surgery.checks import (
 )
 from sae_surgery.inference.columns import unit_columns
 from sae_surgery.learning.streams import initial_encoder_weight
+
+if TYPE_CHECKING:
+    from sae_surgery.learning.autoencoder.compiled import Batches, Learner
 
 
 class AutoencoderParameters(NamedTuple):
@@ -131,6 +136,15 @@ class Autoencoder(ABC):
             Overwritten with the gradient: a tensor for each name in `learns`.
         obs_dim
             Number of observed dimensions that count in means; the batch may have more, all zero.
+        """
+
+    @abstractmethod
+    def compiled_epoch(self, learner: "Learner", batches: "Batches") -> NDArray[np.float64]:
+        """Train one seed on the CPU for an epoch; see `compiled` for what it is given.
+
+        Returns
+        -------
+        Reconstruction error and regulariser, (2,): means over the samples, before the steps.
         """
 
 

@@ -3,8 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sae_surgery.checks import require_non_negative, require_positive
@@ -82,6 +85,12 @@ class JumpRelu(AffineAutoencoder):
     def regulariser(self, codes: Tensor) -> Tensor:
         """Return the mean over samples of ‖z‖₀, (seed,)."""
         return codes.sign().sum(1).sum(1) / codes.shape[1]
+
+    def compiled_epoch(self, learner: Any, batches: Any) -> NDArray[np.float64]:
+        """Train one seed on the CPU for an epoch; see `Autoencoder`."""
+        from sae_surgery.learning.autoencoder.compiled import jumprelu_epoch
+
+        return jumprelu_epoch(learner, batches, self.settings.penalty, self.settings.bandwidth)
 
     def _kernel(self, distance: Tensor) -> Tensor:
         """Return K of a distance that is overwritten."""

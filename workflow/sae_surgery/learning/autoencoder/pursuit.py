@@ -1,9 +1,11 @@
 """Matching-pursuit autoencoder: k greedy steps with the decoder's unit columns, no encoder."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sae_surgery.checks import require_positive_integer
@@ -79,6 +81,12 @@ class MatchingPursuit(Autoencoder):
         along = (through_unit * dictionary).sum(1, keepdim=True)
         torch.div(along * dictionary - through_unit, norms, out=gradients["decoder"])
         return BatchLoss(mean_square(error, obs_dim), error.new_zeros(len(error)))
+
+    def compiled_epoch(self, learner: Any, batches: Any) -> NDArray[np.float64]:
+        """Train one seed on the CPU for an epoch; see `Autoencoder`."""
+        from sae_surgery.learning.autoencoder.compiled import pursuit_epoch
+
+        return pursuit_epoch(learner, batches, self.k)
 
 
 def _pursue(dictionary: Tensor, residual: Tensor, k: int) -> Iterator[Step]:

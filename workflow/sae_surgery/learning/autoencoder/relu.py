@@ -1,8 +1,11 @@
 """ReLU autoencoder: z = ReLU(pre), with an L1 penalty."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sae_surgery.checks import require_non_negative
@@ -48,3 +51,9 @@ class Relu(AffineAutoencoder):
     def regulariser(self, codes: Tensor) -> Tensor:
         """Return the mean over samples of ‖z‖₁, (seed,); codes are non-negative."""
         return codes.sum(1).sum(1) / codes.shape[1]
+
+    def compiled_epoch(self, learner: Any, batches: Any) -> NDArray[np.float64]:
+        """Train one seed on the CPU for an epoch; see `Autoencoder`."""
+        from sae_surgery.learning.autoencoder.compiled import relu_epoch
+
+        return relu_epoch(learner, batches, self.settings.penalty)

@@ -1,6 +1,10 @@
 """TopK autoencoder: the k largest preactivations of a sample are kept, then ReLU."""
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sae_surgery.checks import require_positive_integer
@@ -33,3 +37,9 @@ class TopK(AffineAutoencoder):
     ) -> Tensor:
         """Pass on what belongs to positive codes; those are the kept ones."""
         return codes_gradient * codes.sign()
+
+    def compiled_epoch(self, learner: Any, batches: Any) -> NDArray[np.float64]:
+        """Train one seed on the CPU for an epoch; see `Autoencoder`."""
+        from sae_surgery.learning.autoencoder.compiled import topk_epoch
+
+        return topk_epoch(learner, batches, self.k)
