@@ -149,11 +149,20 @@ class _Solver:
     ) -> tuple[Samples, np.ndarray]:
         """Do up to `max_rounds` with products of a precision, and return who halted early."""
         error = self.error * torch.finfo(dtype).eps
-        directions = torch.empty(len(running), self.rows.shape[1], dtype=dtype)
+        inverse = self.inverse.to(dtype).numpy()
+        rows = self.single if dtype == torch.float32 else self.rows
+        directions = torch.empty(len(running), rows.shape[1], dtype=dtype)
+        room = torch.empty(len(running) * min(TILE_ATOMS, len(rows)), dtype=dtype)
         halted = [running[:0]]
         for n_left in reversed(range(self.max_rounds)):
+            n_running = len(running)
             direct(samples, running, directions.numpy())
-            self._collect(samples, running, directions[: len(running)], error)
+            for first in range(0, len(rows), TILE_ATOMS):
+                tile = rows[first : first + TILE_ATOMS].to(dtype)
+                product = room[: n_running * len(tile)].view(n_running, len(tile))
+                correlations = torch.mm(directions[:n_running], tile.T, out=product).numpy()
+                weighted = inverse[first : first + TILE_ATOMS]
+                collect(self.problem, samples, running, correlations, weighted, first, error, SHARE)
             # After the last product there is none left to certify what further steps would do.
             max_steps = MAX_STEPS if n_left else 0
             n_running, n_halted = advance(
@@ -162,25 +171,10 @@ class _Solver:
             if n_left:
                 halted.append(running[n_running : n_running + n_halted].copy())
             running = running[:n_running]
-            if not len(running):
+            if not n_running:
                 break
             samples = _with_room(samples)
         return samples, np.concatenate(halted)
-
-    def _collect(
-        self, samples: Samples, running: np.ndarray, directions: Tensor, error: float
-    ) -> None:
-        """Correlate all atoms with the residuals' directions (sample, obs), tile by tile."""
-        rows = self.single if directions.dtype == torch.float32 else self.rows
-        inverse = self.inverse.to(directions.dtype)
-        for first in range(0, len(rows), TILE_ATOMS):
-            tile = slice(first, first + TILE_ATOMS)
-            ratios = torch.mm(directions, rows[tile].to(directions.dtype).T)
-            if self.problem.signed:
-                ratios.abs_()
-            ratios *= inverse[tile]
-            largest = ratios.amax(1)
-            collect(samples, running, ratios.numpy(), largest.numpy(), first, error, SHARE)
 
 
 def _samples(observations: np.ndarray, capacity: int) -> Samples:

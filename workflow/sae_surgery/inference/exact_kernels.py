@@ -13,7 +13,10 @@ from numba import njit
 
 from sae_surgery.inference.refit_kernels import subtract
 
-compiled = njit(fastmath={"reassoc", "contract"}, cache=True, nogil=True)
+FASTMATH = {"reassoc", "contract"}
+compiled = njit(fastmath=FASTMATH, cache=True, nogil=True)
+# A call that passes the state of a block costs as much as the arithmetic of a small set.
+inlined = njit(fastmath=FASTMATH, inline="always")
 
 CHUNK = 64
 """Correlations looked at together: most chunks hold none that is large enough."""
@@ -117,34 +120,37 @@ def direct(samples, running, directions):
 
 
 @compiled
-def collect(samples, running, ratios, largest, first, error, share):
+def collect(problem, samples, running, correlations, inverse, first, error, share):
     """Put atoms that correlate enough with the residuals on the samples' waiting lists.
 
     Parameters
     ----------
     running
-        The samples that `ratios` belong to.
-    ratios
-        |dᵀr| / (w ‖r‖) (sample, atom), dᵀr if not signed, of atoms from `first` on; those in S are
-        overwritten.
-    largest
-        The largest ratio of each sample, (sample,).
+        The samples that `correlations` belong to.
+    correlations
+        dᵀr / ‖r‖ (sample, atom) of atoms from `first` on; overwritten.
+    inverse
+        1 / w (atom,) of these atoms, of the same precision.
     error
-        Bound of the rounding errors of the ratios.
+        Bound of the rounding errors of dᵀr / (w ‖r‖).
     share
         Atoms below this share of the largest ratio need not wait.
     """
     found = np.empty(CHUNK, np.int64)
+    n_atoms = correlations.shape[1]
     for row in range(len(running)):
-        i = running[row]
-        for a in range(samples.size[i]):
-            if 0 <= samples.atoms[i, a] - first < ratios.shape[1]:
-                ratios[row, samples.atoms[i, a] - first] = 0
+        i, ratios = running[row], correlations[row]
         if samples.norm[i] == 0:
             continue
-        floor = max(samples.floor[i], 1 / samples.norm[i] - error, share * largest[row] - error)
-        for start in range(0, ratios.shape[1], CHUNK):
-            chunk = ratios[row, start : start + CHUNK]
+        for j in range(n_atoms):
+            magnitude = abs(ratios[j]) if problem.signed else ratios[j]
+            ratios[j] = magnitude * inverse[j]
+        for a in range(samples.size[i]):
+            if 0 <= samples.atoms[i, a] - first < n_atoms:
+                ratios[samples.atoms[i, a] - first] = 0
+        floor = max(samples.floor[i], 1 / samples.norm[i] - error, share * largest(ratios) - error)
+        for start in range(0, n_atoms, CHUNK):
+            chunk = ratios[start : start + CHUNK]
             for slot in range(find_above(floor, chunk, found)):
                 ratio = chunk[found[slot]]
                 if samples.n_waiting[i] == samples.waiting.shape[1]:
@@ -158,18 +164,38 @@ def collect(samples, running, ratios, largest, first, error, share):
 
 
 @compiled
+def largest(values):
+    """Return the largest of `values` and 0.
+
+    Counting what is larger uses vectors, as a running maximum would not; few chunks hold any.
+    """
+    top = values.dtype.type(0)
+    for start in range(0, len(values), CHUNK):
+        chunk = values[start : start + CHUNK]
+        if n_above(top, chunk) > 0:
+            for j in range(len(chunk)):
+                top = max(top, chunk[j])
+    return top
+
+
+@compiled
+def n_above(floor, values):
+    """Count the values above a floor."""
+    count = np.int32(0)
+    for j in range(len(values)):
+        count += np.int32(values[j] > floor)
+    return count
+
+
+@compiled
 def find_above(floor, values, found):
     """Write the indices of values above a floor and return their number."""
     floor = values.dtype.type(floor)
     count = 0
-    for j in range(len(values)):
-        count += values[j] > floor
-    if count == 0:
-        return 0
-    count = 0
-    for j in range(len(values)):
-        found[count] = j
-        count += values[j] > floor
+    if n_above(floor, values) > 0:
+        for j in range(len(values)):
+            found[count] = j
+            count += values[j] > floor
     return count
 
 
@@ -233,7 +259,7 @@ def advance(problem, samples, running, error, tolerance, n_joining, max_steps):
     return n_running, n_stalled
 
 
-@compiled
+@inlined
 def weigh(problem, samples, i):
     """Compute the ratios |dᵀr| / w of a sample's waiting atoms in double precision."""
     for slot in range(samples.n_waiting[i]):
@@ -244,7 +270,7 @@ def weigh(problem, samples, i):
         samples.ratio[i, slot] = correlation / problem.weights[atom]
 
 
-@compiled
+@inlined
 def relative_gap(problem, samples, i, error):
     """Return the duality gap of a sample, relative to its objective; see `exact`."""
     top = max(1.0, (samples.floor[i] + error) * samples.norm[i])
@@ -265,7 +291,7 @@ def relative_gap(problem, samples, i, error):
     return 0.0 if objective == 0 else gap / objective
 
 
-@compiled
+@inlined
 def admit(problem, samples, i, n_joining):
     """Move the waiting atoms of largest ratio, where above 1, into S and tell whether any was.
 
@@ -291,7 +317,7 @@ def admit(problem, samples, i, n_joining):
     return n_joining > 0
 
 
-@compiled
+@inlined
 def join(problem, samples, i, atom, sign):
     """Append an atom to S, its value zero, and tell whether it is independent of those before."""
     size = samples.size[i]
@@ -306,7 +332,7 @@ def join(problem, samples, i, atom, sign):
     return factorise(gram, samples.factor[i], size)
 
 
-@compiled
+@inlined
 def factorise(gram, factor, i):
     """Write row i of the factor of a Gram matrix and tell whether its pivot is above the floor."""
     row = factor[i]
@@ -318,7 +344,7 @@ def factorise(gram, factor, i):
     return pivot > floor
 
 
-@compiled
+@inlined
 def settle(problem, samples, i):
     """Move the values of S to the minimum, dropping atoms that reach zero on the way.
 
@@ -342,7 +368,7 @@ def settle(problem, samples, i):
             refresh(problem, samples, i)
 
 
-@compiled
+@inlined
 def solve(factor, x):
     """Overwrite x with the solution z of L Lᵀ z = x."""
     for i in range(len(x)):
@@ -352,7 +378,7 @@ def solve(factor, x):
         subtract(x[i], factor[i, :i], x)
 
 
-@compiled
+@inlined
 def leave(samples, i):
     """Take the atoms that are marked by a negative value out of S."""
     size, values, gram = samples.size[i], samples.values[i], samples.gram[i]
@@ -383,7 +409,7 @@ def leave(samples, i):
         factorise(gram, samples.factor[i], a)
 
 
-@compiled
+@inlined
 def refresh(problem, samples, i):
     """Compute the residual and the slack of a sample anew."""
     residual = samples.residual[i]
