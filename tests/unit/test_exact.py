@@ -273,11 +273,14 @@ def test_sparse_codes_keep_what_they_are_given():
     ("changed", "message"),
     [
         ({"weights": 0.0}, "weights must be a positive number"),
-        ({"weights": torch.zeros(1, 6)}, "weights must be positive"),
+        ({"weights": torch.zeros(1, 6)}, "weights must be from 1e-30"),
         ({"weights": torch.ones(1, 5)}, r"weights must have shape \(1, 6\)"),
         ({"observations": torch.ones(1, 3, 5).double()}, "must share seed and obs"),
         ({"observations": torch.ones(1, 3, 4)}, "both be float32 or both float64"),
-        ({"observations": torch.full((1, 3, 4), torch.nan).double()}, "observations must be fin"),
+        (
+            {"observations": torch.full((1, 3, 4), torch.nan).double()},
+            "observations must be finite",
+        ),
         ({"dictionary": torch.full((1, 4, 6), torch.inf).double()}, "dictionary must be finite"),
         ({"start": SparseCodes.pack(torch.ones(1, 2, 6))}, r"start must be of .* \(1, 3, 6\)"),
         ({"tolerance": -1.0}, "tolerance must be"),

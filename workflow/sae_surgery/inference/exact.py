@@ -45,6 +45,10 @@ MAX_ROUNDS = 1000
 """Default of the number of rounds after which a sample is given up."""
 
 
+LARGEST = 1e30
+"""No number, and no weight's reciprocal, may be larger: products are in single precision."""
+
+
 @dataclass(frozen=True)
 class LassoSolution(SparseCodes):
     """Codes and their certificates."""
@@ -102,8 +106,8 @@ def exact_lasso(
     Raises
     ------
     ValueError
-        If shapes or types do not go together, a number is not finite, or a setting is out of range.
-        A weight of zero is refused: no finite scaling of r is feasible for the dual problem then.
+        If shapes or types do not go together, or a number or setting is out of range. A weight of
+        zero is: a residual that correlates with its atom at all can then not be made feasible.
     """
     weights = _checked_weights(observations, dictionary, weights)
     require_non_negative(tolerance=tolerance)
@@ -170,20 +174,20 @@ def _checked_weights(observations: Tensor, dictionary: Tensor, weights: float | 
             "observations and dictionary must both be float32 or both float64, "
             f"got {types[0]} and {types[1]}"
         )
-    for name, values in (("observations", observations), ("dictionary", dictionary)):
-        # A sum of squares is finite only if all numbers are, and needs no memory of its own.
-        if not torch.linalg.vector_norm(values, dtype=torch.float64).isfinite():
-            raise ValueError(f"{name} must be finite")
     shape = len(dictionary), dictionary.shape[2]
     if not isinstance(weights, Tensor):
         require_positive(weights=weights)
-        return torch.full((1, 1), weights, dtype=torch.float64, device=dictionary.device).expand(
-            shape
-        )
+        weights = torch.tensor(weights, dtype=torch.float64).expand(shape)
     if tuple(weights.shape) != shape:
         raise ValueError(f"weights must have shape {shape}, got {tuple(weights.shape)}")
-    if not (weights.isfinite() & (weights > 0)).all():
-        raise ValueError(f"weights must be positive and finite, got {weights.min().item()!r}")
+    for name, values in (("observations", observations), ("dictionary", dictionary)):
+        low, high = values.aminmax() if values.numel() else (values.new_zeros(()),) * 2
+        # Written so that NaN fails, too.
+        if not (low >= -LARGEST and high <= LARGEST):
+            raise ValueError(f"{name} must be finite, at most {LARGEST:g} in magnitude")
+    if not ((weights >= 1 / LARGEST) & (weights <= LARGEST)).all():
+        allowed = f"from {1 / LARGEST:g} to {LARGEST:g}"
+        raise ValueError(f"weights must be {allowed}, got {weights.min().item():g} as the least")
     return weights.to(dictionary.device, torch.float64)
 
 

@@ -1,13 +1,11 @@
 """The exact solver on the CPU: blocks of samples in step, one thread a block.
 
-A round of a block is a matrix product, tile by tile of atoms, between compiled loops over its
-samples (`exact_kernels`). Blocks depend on the number of samples only, and each thread works on
-blocks of its own, so that results do not depend on the number of threads.
+A round of a block is a matrix product, tile by tile of atoms, and compiled loops over its samples
+(`exact_kernels`). Blocks depend on the number of samples only, so that results do not depend on the
+number of threads.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -23,6 +21,7 @@ from sae_surgery.inference.exact_kernels import (
     gather,
 )
 from sae_surgery.inference.layout import VECTOR_WIDTH
+from sae_surgery.threads import each
 
 BLOCK_SAMPLES = 256
 """Samples of a block: many enough for a matrix product, few enough for a core's cache."""
@@ -68,13 +67,7 @@ def solve(
     solver = _Solver(dictionary, weights, non_negative, tolerance, max_rounds)
     padded = np.zeros((len(observations), solver.rows.shape[1]))
     padded[:, : observations.shape[1]] = observations.numpy()
-    blocks = list(_blocks(padded, start))
-    with _one_thread_a_product() as n_threads:
-        if n_threads == 1:
-            solved = [solver.solve(*block) for block in blocks]
-        else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                solved = list(pool.map(lambda block: solver.solve(*block), blocks))
+    solved = each(lambda block: solver.solve(*block), _blocks(padded, start))
     return tuple(torch.from_numpy(np.concatenate(part)) for part in zip(*solved, strict=True))
 
 
@@ -93,17 +86,6 @@ def _blocks(
         last = min(first + size, len(observations))
         entries = slice(edges[first], edges[last])
         yield observations[first:last], (counts[first:last], atoms[entries], values[entries])
-
-
-@contextmanager
-def _one_thread_a_product() -> Iterator[int]:
-    """Let matrix products use one thread each, and yield the number of threads there were."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield n_threads
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 class _Solver:
