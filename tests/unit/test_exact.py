@@ -283,6 +283,7 @@ def test_sparse_codes_keep_what_they_are_given():
         ),
         ({"dictionary": torch.full((1, 4, 6), torch.inf).double()}, "dictionary must be finite"),
         ({"start": SparseCodes.pack(torch.ones(1, 2, 6))}, r"start must be of .* \(1, 3, 6\)"),
+        ({"observations": torch.ones(1, 0, 4).double()}, "n_samples must be a positive"),
         ({"tolerance": -1.0}, "tolerance must be"),
         ({"max_rounds": 0}, "max_rounds must be"),
     ],

@@ -111,7 +111,7 @@ def exact_lasso(
     """
     weights = _checked_weights(observations, dictionary, weights)
     require_non_negative(tolerance=tolerance)
-    require_positive_integer(max_rounds=max_rounds)
+    require_positive_integer(max_rounds=max_rounds, n_samples=observations.shape[1])
     if start is not None:
         _require_start(start, observations, dictionary)
     if observations.is_cuda:
