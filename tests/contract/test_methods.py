@@ -108,8 +108,9 @@ def test_unknown_and_mistyped_settings_are_refused(name):
     with pytest.raises(SurgeryError, match=f"settings.{name}: unknown setting 'epohcs'"):
         methods.load(name, {"epohcs": 3})
     for field in dataclasses.fields(methods.load(name).Settings):
+        wrong = 3 if isinstance(field.default, str) else "three"
         with pytest.raises(SurgeryError, match=f"settings.{name}.{field.name}: "):
-            methods.load(name, {field.name: "three"})
+            methods.load(name, {field.name: wrong})
 
 
 def test_unknown_method_names_the_near_miss():

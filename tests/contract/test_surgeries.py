@@ -179,3 +179,15 @@ def test_operations_of_several_surgeries_are_refused(bench):
 def test_unknown_surgery_names_the_near_miss():
     with pytest.raises(SurgeryError, match="did you mean 'frozen_decoder'"):
         surgeries.load("frozen_decodr")
+
+
+@pytest.mark.parametrize("name", ["frozen_decoder", "lambda_sensitivity"])
+def test_the_exact_solver_certifies_every_outcome(bench, name):
+    model, codes = bench.fit("sae_relu")
+    path = bench.folder / f"{name}_exact.nc"
+    operate(name, bench.data(), model, codes, {"solver": "exact"}, "cpu", 1, path)
+    operation = Operation(path, CellData(bench.data()))
+    inferred = [condition != "own" for condition, _ in operation.places(None)]
+    assert (operation.file["largest_gap"].values[inferred] <= 1e-6).all()
+    assert not operation.file["share_missed"].values[inferred].any()
+    assert np.isnan(operation.file["largest_gap"].values[np.invert(inferred)]).all()

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from sae_surgery import store
@@ -88,8 +89,10 @@ def _variables(
     yield from packed.variables(data, "outcome")
     yield from _dictionaries(patient, outcomes)
     for name, long_name in surgery.diagnostics.items():
-        values = np.stack([_array(outcome.diagnostics[name]) for outcome in outcomes])
-        yield name, Variable(("outcome", "seed"), values, long_name)
+        nothing = torch.full((len(data.seeds),), torch.nan)
+        values = [_array(outcome.diagnostics.get(name, nothing)) for outcome in outcomes]
+        missing = "not defined for this outcome"
+        yield name, Variable(("outcome", "seed"), np.stack(values), long_name, nan_means=missing)
 
 
 def _dictionaries(patient: Patient, outcomes: list[Outcome]) -> Iterator[tuple[str, Variable]]:

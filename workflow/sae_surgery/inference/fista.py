@@ -10,7 +10,6 @@ problems, SIAM J. Imaging Sciences 2 (2009), with a constant step 1/L.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice, repeat
 
 import torch
@@ -36,27 +35,6 @@ BOUND_FLOOR = 1e-8
 
 LOOK_EVERY = 10
 """Steps between looks at how sparse codes have become."""
-
-
-@dataclass(frozen=True)
-class FistaSettings:
-    """Settings of sparse inference; the defaults are the paper's.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range.
-    """
-
-    lam: float = 0.1
-    """λ, weight of the l1 norm."""
-    n_iter: int = 100
-    """Iterations."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        require_non_negative(lam=self.lam)
-        require_count(n_iter=self.n_iter)
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sae_surgery.inference.fista import FistaSettings, fista
+from sae_surgery.inference.solver import LassoSettings, infer
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
 from sae_surgery.problem import Cell
 
@@ -16,7 +16,7 @@ class FistaOracle(Method):
     family = "oracle"
     knows = ("dictionary",)
     gpu_from = 1000
-    Settings: ClassVar[type] = FistaSettings
+    Settings: ClassVar[type] = LassoSettings
 
     def fit(self, problem: Problem) -> Fitted:
         """Take the true dictionary; there is nothing to learn."""
@@ -24,7 +24,5 @@ class FistaOracle(Method):
         return Fitted(Model(dictionary=dictionary))
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
-        """Run FISTA from zero."""
-        return fista(
-            observations, model.tensor("dictionary"), self.settings.lam, self.settings.n_iter
-        )
+        """Solve the lasso, from zero."""
+        return infer(observations, model.tensor("dictionary"), self.settings).codes

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sae_surgery.inference.fista import FistaSettings, fista
+from sae_surgery.inference.solver import LassoSettings, infer
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
 from sae_surgery.problem import Cell
@@ -16,7 +16,7 @@ class RandomDictionary(Method):
     title = "Random dictionary"
     family = "chance"
     gpu_from = 1000
-    Settings: ClassVar[type] = FistaSettings
+    Settings: ClassVar[type] = LassoSettings
 
     def fit(self, problem: Problem) -> Fitted:
         """Draw the dictionary."""
@@ -25,7 +25,5 @@ class RandomDictionary(Method):
         return Fitted(Model(dictionary=Parameter(drawn, ("obs", "atom"), "random dictionary")))
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
-        """Run FISTA from zero."""
-        return fista(
-            observations, model.tensor("dictionary"), self.settings.lam, self.settings.n_iter
-        )
+        """Solve the lasso, from zero."""
+        return infer(observations, model.tensor("dictionary"), self.settings).codes

@@ -58,7 +58,7 @@ class Outcome:
     dictionary: Tensor | None = None
     """D (seed, obs, atom) that the codes refer to, if it is not the patient's."""
     diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
-    """Further numbers (seed,), by a name in the surgery's `diagnostics`."""
+    """Further numbers (seed,), by a name in the surgery's `diagnostics`, as far as they exist."""
 
 
 class Surgery(ABC):

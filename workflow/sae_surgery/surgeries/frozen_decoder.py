@@ -1,13 +1,19 @@
 """The patient's decoder as a fixed dictionary under FISTA."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from sae_surgery.inference.columns import column_norms, unit_columns
-from sae_surgery.inference.fista import FistaSettings, fista
+from sae_surgery.inference.solver import (
+    GAP_DIAGNOSTICS,
+    LassoSettings,
+    gap_diagnostics,
+    infer,
+)
 from sae_surgery.metrics.dictionary import dictionary_metrics
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
@@ -22,29 +28,37 @@ class FrozenDecoder(Surgery):
 
     title = "Frozen decoder"
     question = "Is the decoder a bad dictionary, or is the encoder at fault?"
-    Settings: ClassVar[type] = FistaSettings
+    diagnostics: ClassVar[Mapping[str, str]] = GAP_DIAGNOSTICS
+    Settings: ClassVar[type] = LassoSettings
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:
         """Yield the conditions in the order above."""
         dictionary = patient.dictionary
         yield Outcome("own", patient.codes)
-        yield Outcome("frozen", self._infer(patient, dictionary))
+        yield self._infer("frozen", patient, dictionary)
         for condition, changed in (
             ("renormed", unit_columns(dictionary)),
             ("oracle_norms", with_true_norms(dictionary, patient.truth)),
         ):
-            yield Outcome(condition, self._infer(patient, changed), dictionary=changed)
+            outcome = self._infer(condition, patient, changed)
+            yield replace(outcome, dictionary=changed)
         # FISTA clamps the start's negative entries in its first iteration, not before.
-        yield Outcome("refined", self._infer(patient, dictionary, patient.codes))
+        yield self._infer("refined", patient, dictionary, patient.codes)
 
     def _infer(
-        self, patient: Patient, dictionary: Tensor, start: dict[str, Tensor] | None = None
-    ) -> dict[str, Tensor]:
-        lam, n_iter = self.settings.lam, self.settings.n_iter
-        return {
-            split: fista(values, dictionary, lam, n_iter, None if start is None else start[split])
+        self,
+        condition: str,
+        patient: Patient,
+        dictionary: Tensor,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> Outcome:
+        inferred = {
+            split: infer(values, dictionary, self.settings, start[split] if start else None)
             for split, values in patient.centred().items()
         }
+        codes = {split: part.codes for split, part in inferred.items()}
+        diagnostics = gap_diagnostics(inferred, self.settings.tolerance)
+        return Outcome(condition, codes, diagnostics=diagnostics)
 
 
 def with_true_norms(dictionary: Tensor, truth: Tensor) -> Tensor:

@@ -1,11 +1,19 @@
 """The patient's decoder under FISTA at other sparsity weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from sae_surgery.checks import require_positive, require_positive_integer
-from sae_surgery.inference.fista import fista, lasso_path
+from sae_surgery.inference.solver import (
+    GAP_DIAGNOSTICS,
+    Inferred,
+    LassoSettings,
+    gap_diagnostics,
+    infer,
+    infer_path,
+    require_solver,
+)
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
 
@@ -16,14 +24,23 @@ class LambdaSensitivitySettings:
     lams: tuple[float, ...] = (0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
     """Values of λ."""
     n_iter: int = 100
-    """Iterations at each λ."""
+    """Iterations of FISTA at each λ."""
+    solver: str = "fista"
+    """`fista`, or `exact` for codes with a certificate."""
+    tolerance: float = 1e-6
+    """Duality gap, relative to the objective, above which a sample counts as not solved."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         require_positive_integer(n_iter=self.n_iter)
+        require_solver(self.solver, self.tolerance)
         require_positive(**{f"lams[{index}]": lam for index, lam in enumerate(self.lams)})
         if not self.lams or sorted(set(self.lams)) != list(self.lams):
             raise ValueError(f"lams must be increasing numbers, at least one, got {self.lams!r}")
+
+    def at(self, lam: float) -> LassoSettings:
+        """Return the settings of inference at one λ."""
+        return LassoSettings(lam, self.n_iter, self.solver, self.tolerance)
 
 
 class LambdaSensitivity(Surgery):
@@ -37,22 +54,27 @@ class LambdaSensitivity(Surgery):
     question = "Is it a λ that does not suit the decoder?"
     step = "lam"
     step_means = "weight λ of the l1 norm"
+    diagnostics: ClassVar[Mapping[str, str]] = GAP_DIAGNOSTICS
     Settings: ClassVar[type] = LambdaSensitivitySettings
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:
         """Yield both conditions, from the largest λ to the smallest."""
-        dictionary, n_iter = patient.dictionary, self.settings.n_iter
-        observations = patient.centred()
+        dictionary, observations = patient.dictionary, patient.centred()
         for lam in reversed(self.settings.lams):
-            codes = {
-                split: fista(values, dictionary, lam, n_iter)
-                for split, values in observations.items()
+            settings = self.settings.at(lam)
+            inferred = {
+                split: infer(values, dictionary, settings) for split, values in observations.items()
             }
-            yield Outcome("frozen", codes, step=lam)
-        paths = {
-            split: lasso_path(values, dictionary, self.settings.lams, n_iter)
-            for split, values in observations.items()
-        }
-        for points in zip(*paths.values(), strict=True):
-            codes = {split: codes for split, (_, codes) in zip(paths, points, strict=True)}
-            yield Outcome("path", codes, step=points[0][0])
+            yield self._outcome("frozen", lam, inferred)
+        paths = [
+            infer_path(values, dictionary, self.settings.lams, settings)
+            for values in observations.values()
+        ]
+        for points in zip(*paths, strict=True):
+            (lam, *_), inferred = zip(*points, strict=True)
+            yield self._outcome("path", lam, dict(zip(observations, inferred, strict=True)))
+
+    def _outcome(self, condition: str, lam: float, inferred: Mapping[str, Inferred]) -> Outcome:
+        codes = {split: part.codes for split, part in inferred.items()}
+        diagnostics = gap_diagnostics(inferred, self.settings.tolerance)
+        return Outcome(condition, codes, step=lam, diagnostics=diagnostics)

@@ -1,0 +1,128 @@
+"""Non-negative codes for a given dictionary, by the solver that a configuration names."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sae_surgery.checks import require_count, require_non_negative, require_positive
+from sae_surgery.inference.exact import LassoSolution, exact_lasso, exact_path
+from sae_surgery.inference.fista import duality_gap, fista, lasso_objective, lasso_path
+from sae_surgery.inference.layout import pad_codes, pad_dictionary, pad_observations
+from sae_surgery.inference.sparse import SparseCodes
+
+SOLVERS = ("fista", "exact")
+
+GAP_DIAGNOSTICS = {
+    "largest_gap": "largest duality gap of a sample's codes, relative to its objective",
+    "share_missed": "share of samples whose relative duality gap is above the tolerance",
+}
+"""Long names of what `gap_diagnostics` returns."""
+
+
+def require_solver(solver: str, tolerance: float) -> None:
+    """Raise ValueError unless there is such a solver and the tolerance is positive."""
+    if solver not in SOLVERS:
+        raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
+    require_positive(tolerance=tolerance)
+
+
+@dataclass(frozen=True)
+class LassoSettings:
+    """Settings of sparse inference; the defaults are the paper's.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+    """
+
+    lam: float = 0.1
+    """λ, weight of the l1 norm; positive for the exact solver."""
+    n_iter: int = 100
+    """Iterations of FISTA."""
+    solver: str = "fista"
+    """`fista`, or `exact` for codes with a certificate."""
+    tolerance: float = 1e-6
+    """Duality gap, relative to the objective, above which a sample counts as not solved."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        (require_positive if self.solver == "exact" else require_non_negative)(lam=self.lam)
+        require_count(n_iter=self.n_iter)
+        require_solver(self.solver, self.tolerance)
+
+
+class Inferred(NamedTuple):
+    """Codes, and how good they are."""
+
+    codes: Tensor
+    """Z (seed, sample, atom)"""
+    gap: Tensor
+    """Duality gap relative to the objective, (seed, sample); until codes are rounded, if exact"""
+
+
+@torch.no_grad()
+def infer(
+    observations: Tensor, dictionary: Tensor, settings: LassoSettings, start: Tensor | None = None
+) -> Inferred:
+    """Infer codes of observations (seed, sample, obs) for a dictionary (seed, obs, atom).
+
+    `start` are codes to start from, zeros if not given. Standard error is told of samples that the
+    exact solver leaves above the tolerance.
+    """
+    lam = settings.lam
+    if settings.solver == "fista":
+        codes = fista(observations, dictionary, lam, settings.n_iter, start)
+        return _measured(observations, dictionary, codes, lam)
+    packed = None if start is None else SparseCodes.pack(start)
+    solution = exact_lasso(observations, dictionary, lam, packed, tolerance=settings.tolerance)
+    return _certified(solution, lam, observations.dtype)
+
+
+@torch.no_grad()
+def infer_path(
+    observations: Tensor, dictionary: Tensor, lams: Sequence[float], settings: LassoSettings
+) -> Iterator[tuple[float, Inferred]]:
+    """Yield λ and its codes, from the largest to the smallest, each starting from those before.
+
+    Arguments as for `infer`, but that several λ take the place of the one of the settings.
+    """
+    if settings.solver == "fista":
+        for lam, codes in lasso_path(observations, dictionary, lams, settings.n_iter):
+            yield lam, _measured(observations, dictionary, codes, lam)
+    else:
+        path = exact_path(observations, dictionary, lams, tolerance=settings.tolerance)
+        for lam, solution in path:
+            yield lam, _certified(solution, lam, observations.dtype)
+
+
+def gap_diagnostics(inferred: Mapping[str, Inferred], tolerance: float) -> dict[str, Tensor]:
+    """Return the diagnostics (seed,) of codes, given by split; see `GAP_DIAGNOSTICS`."""
+    gap = torch.cat([part.gap for part in inferred.values()], 1)
+    missed = ~(gap <= tolerance)
+    return {"largest_gap": gap.amax(1), "share_missed": missed.double().mean(1)}
+
+
+def _measured(observations: Tensor, dictionary: Tensor, codes: Tensor, lam: float) -> Inferred:
+    """Compute the gaps of codes, which are at least zero but for rounding."""
+    n_samples = observations.shape[1]
+    problem = pad_observations(observations), pad_dictionary(dictionary), pad_codes(codes)
+    gap = duality_gap(*problem, lam)[:, :n_samples].clamp(min=0)
+    objective = lasso_objective(*problem, lam)[:, :n_samples]
+    return Inferred(codes, torch.where(objective == 0, 0, gap / objective).double())
+
+
+def _certified(solution: LassoSolution, lam: float, dtype: torch.dtype) -> Inferred:
+    """Write out an exact solution, and tell if it is none."""
+    if solution.missed.any():
+        print(
+            f"exact solver, lambda {lam:g}: {int(solution.missed.sum())} of "
+            f"{solution.missed.numel()} samples miss the relative duality gap of "
+            f"{solution.tolerance:g}; the largest is {solution.gap.max().item():.1e}",
+            file=sys.stderr,
+        )
+    return Inferred(solution.dense(dtype), solution.gap)
