@@ -57,6 +57,16 @@ def test_learning_is_the_literal_algorithm():
         torch.testing.assert_close(result.change[seed], torch.tensor(changes), **close)
 
 
+def test_exact_codes_are_what_many_iterations_lead_to():
+    observations, initial = (x.double() for x in problem())
+    many, exact = (
+        learn_dictionary(observations, initial, DictionaryLearning(max_rounds=8, **how))
+        for how in ({"n_iter": 20_000}, {"solver": "exact", "code_tolerance": 1e-12})
+    )
+    torch.testing.assert_close(exact.dictionary, many.dictionary, rtol=0, atol=1e-4)
+    torch.testing.assert_close(exact.codes, many.codes, rtol=0, atol=1e-4)
+
+
 def test_learning_explains_the_observations_ever_better():
     observations, initial = problem(n_samples=200)
     errors = []

@@ -1,8 +1,9 @@
 """Non-negative codes for a given dictionary, by the solver that a configuration names."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -61,8 +62,9 @@ class Inferred(NamedTuple):
 
     codes: Tensor
     """Z (seed, sample, atom)"""
-    gap: Tensor
-    """Duality gap relative to the objective, (seed, sample); until codes are rounded, if exact"""
+    measure_gap: Callable[[], Tensor]
+    """Returns the duality gap relative to the objective, (seed, sample); that of the exact solver
+    is from before codes were rounded."""
 
 
 @torch.no_grad()
@@ -77,7 +79,7 @@ def infer(
     lam = settings.lam
     if settings.solver == "fista":
         codes = fista(observations, dictionary, lam, settings.n_iter, start)
-        return _measured(observations, dictionary, codes, lam)
+        return Inferred(codes, partial(_relative_gap, observations, dictionary, codes, lam))
     packed = None if start is None else SparseCodes.pack(start)
     solution = exact_lasso(observations, dictionary, lam, packed, tolerance=settings.tolerance)
     return _certified(solution, lam, observations.dtype)
@@ -93,7 +95,8 @@ def infer_path(
     """
     if settings.solver == "fista":
         for lam, codes in lasso_path(observations, dictionary, lams, settings.n_iter):
-            yield lam, _measured(observations, dictionary, codes, lam)
+            gap = partial(_relative_gap, observations, dictionary, codes, lam)
+            yield lam, Inferred(codes, gap)
     else:
         path = exact_path(observations, dictionary, lams, tolerance=settings.tolerance)
         for lam, solution in path:
@@ -102,18 +105,18 @@ def infer_path(
 
 def gap_diagnostics(inferred: Mapping[str, Inferred], tolerance: float) -> dict[str, Tensor]:
     """Return the diagnostics (seed,) of codes, given by split; see `GAP_DIAGNOSTICS`."""
-    gap = torch.cat([part.gap for part in inferred.values()], 1)
+    gap = torch.cat([part.measure_gap() for part in inferred.values()], 1)
     missed = ~(gap <= tolerance)
     return {"largest_gap": gap.amax(1), "share_missed": missed.double().mean(1)}
 
 
-def _measured(observations: Tensor, dictionary: Tensor, codes: Tensor, lam: float) -> Inferred:
-    """Compute the gaps of codes, which are at least zero but for rounding."""
+def _relative_gap(observations: Tensor, dictionary: Tensor, codes: Tensor, lam: float) -> Tensor:
+    """Return the gaps (seed, sample) of codes, which are at least zero but for rounding."""
     n_samples = observations.shape[1]
     problem = pad_observations(observations), pad_dictionary(dictionary), pad_codes(codes)
     gap = duality_gap(*problem, lam)[:, :n_samples].clamp(min=0)
     objective = lasso_objective(*problem, lam)[:, :n_samples]
-    return Inferred(codes, torch.where(objective == 0, 0, gap / objective).double())
+    return torch.where(objective == 0, 0, gap / objective).double()
 
 
 def _certified(solution: LassoSolution, lam: float, dtype: torch.dtype) -> Inferred:
@@ -125,4 +128,4 @@ def _certified(solution: LassoSolution, lam: float, dtype: torch.dtype) -> Infer
             f"{solution.tolerance:g}; the largest is {solution.gap.max().item():.1e}",
             file=sys.stderr,
         )
-    return Inferred(solution.dense(dtype), solution.gap)
+    return Inferred(solution.dense(dtype), lambda: solution.gap)

@@ -1,4 +1,4 @@
-"""Dictionary learning: FISTA for the codes and least squares for the dictionary, in turn.
+"""Dictionary learning: the lasso for the codes and least squares for the dictionary, in turn.
 
 Source of the dictionary's update: Engan, Aase and Husøy, Method of optimal directions for frame
 design, ICASSP 1999; of its settings: Barin Pacela et al., arXiv 2603.28744.
@@ -20,8 +20,8 @@ from sae_surgery.checks import (
     require_positive_integer,
 )
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns, unit_columns
-from sae_surgery.inference.fista import fista
 from sae_surgery.inference.layout import pad_dictionary, pad_observations
+from sae_surgery.inference.solver import LassoSettings, infer
 from sae_surgery.progress import Tracker, silent
 
 ROUNDS_OF_CODING = 3
@@ -53,15 +53,24 @@ class DictionaryLearning:
     """ε of the dictionary's update Yᵀ Z (Zᵀ Z + ε I)⁻¹."""
     record_every: int = 10
     """A fitted model holds the dictionaries after rounds 0, this, twice this, … and the last."""
+    solver: str = "fista"
+    """What infers the codes of a round: `fista`, or `exact` for the minimum itself, …"""
+    code_tolerance: float = 1e-6
+    """… to this duality gap, relative to the objective."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        require_non_negative(lam=self.lam, tolerance=self.tolerance)
+        require_non_negative(tolerance=self.tolerance)
         require_positive(ridge=self.ridge)
         require_positive_integer(
             n_iter=self.n_iter, max_rounds=self.max_rounds, record_every=self.record_every
         )
         require_count(min_rounds=self.min_rounds)
+        self.coding()  # Checks the settings that it takes.
+
+    def coding(self) -> LassoSettings:
+        """Return the settings of a round's inference of codes."""
+        return LassoSettings(self.lam, self.n_iter, self.solver, self.code_tolerance)
 
 
 class LearnedDictionary(NamedTuple):
@@ -157,7 +166,7 @@ def learning_trajectory(
     dictionary = initial
     for count in progress(range(budgets[-1]), "dictionary learning"):
         previous = dictionary
-        codes = fista(observations, previous, settings.lam, settings.n_iter, start=codes)
+        codes = infer(observations, previous, settings.coding(), start=codes).codes
         state.codes[learning] = codes
         if count == budgets[0] == 0:
             yield _copy(state, *shapes)

@@ -1,14 +1,14 @@
 """What compiled learners share outside of their loops: seeds in threads, and the rates of Adam."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
+
+from sae_surgery.threads import each
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """β₁ and β₂"""
@@ -20,12 +20,8 @@ def each_seed(run: Callable, *arguments: Iterable) -> list[Any]:
     Meanwhile matrix products of numpy have one thread each: theirs would compete with the seeds',
     and their number could change the last bits.
     """
-    n_threads = torch.get_num_threads()
     with _libraries().limit(limits=1, user_api="blas"):
-        if n_threads == 1:
-            return list(map(run, *arguments))
-        with ThreadPoolExecutor(n_threads) as threads:
-            return list(threads.map(run, *arguments))
+        return each(lambda given: run(*given), zip(*arguments, strict=True))
 
 
 @cache
