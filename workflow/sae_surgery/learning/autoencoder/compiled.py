@@ -69,12 +69,13 @@ def relu_epoch(learner, batches, penalty):
     values, loss = learner.values, np.zeros(2)
     for number in range(len(batches.rates)):
         centred = next_batch(batches, number, values.decoder_bias[0])
-        codes = np.dot(centred, values.encoder.T)
+        # (atom, sample): products with so few samples are faster that way round.
+        codes = np.dot(values.encoder, centred.T)
         loss[1] += rectify(codes, values.encoder_bias[0])
-        error = np.dot(codes, values.atoms)
+        error = np.dot(codes.T, values.atoms)
         loss[0] += subtract_and_scale(error, centred, batches.obs_dim)
-        gradient = np.dot(error, values.atoms.T)
-        pass_active(gradient, codes, codes.dtype.type(penalty / len(codes)))
+        gradient = np.dot(values.atoms, error.T)
+        pass_active(gradient, codes, codes.dtype.type(penalty / len(centred)))
         learn_dense(learner, batches.rates[number], centred, codes, error, gradient)
     return loss / len(batches.order)
 
@@ -88,13 +89,13 @@ def jumprelu_epoch(learner, batches, penalty, bandwidth):
         centred = next_batch(batches, number, values.decoder_bias[0])
         log_threshold = values.log_threshold[0]
         threshold = np.exp(np.minimum(log_threshold, centred.dtype.type(LOG_THRESHOLD_CEILING)))
-        rectified = np.dot(centred, values.encoder.T)
+        rectified = np.dot(values.encoder, centred.T)
         rectify(rectified, values.encoder_bias[0])
         codes = np.empty_like(rectified)
         loss[1] += jump(rectified, threshold, codes)
-        error = np.dot(codes, values.atoms)
+        error = np.dot(codes.T, values.atoms)
         loss[0] += subtract_and_scale(error, centred, batches.obs_dim)
-        gradient = np.dot(error, values.atoms.T)
+        gradient = np.dot(values.atoms, error.T)
         by_threshold = threshold_gradient(gradient, rectified, codes, threshold, penalty, bandwidth)
         by_threshold *= log_threshold <= LOG_THRESHOLD_CEILING
         pass_active(gradient, codes, codes.dtype.type(0))
@@ -163,13 +164,13 @@ def next_batch(batches, number, decoder_bias):
 
 @compiled
 def rectify(codes, bias):
-    """Add b_e to codes (sample, atom), set negative ones to zero, and return their sum."""
-    total = 0.0
-    for sample in range(len(codes)):
-        partial = codes.dtype.type(0)
-        for atom in range(len(bias)):
-            value = max(codes[sample, atom] + bias[atom], codes.dtype.type(0))
-            codes[sample, atom] = value
+    """Add b_e to codes (atom, sample), set negative ones to zero, and return their sum."""
+    total, zero = 0.0, codes.dtype.type(0)
+    for atom in range(len(codes)):
+        partial, offset = zero, bias[atom]
+        for sample in range(codes.shape[1]):
+            value = max(codes[atom, sample] + offset, zero)
+            codes[atom, sample] = value
             partial += value
         total += partial
     return total
@@ -177,14 +178,14 @@ def rectify(codes, bias):
 
 @compiled
 def jump(rectified, threshold, codes):
-    """Write u · 1[u > θ] for u (sample, atom) and return how many are not zero."""
-    count = 0
-    for sample in range(len(codes)):
-        for atom in range(len(threshold)):
-            value = rectified[sample, atom]
-            active = value > threshold[atom]
-            codes[sample, atom] = value if active else codes.dtype.type(0)
-            count += active
+    """Write u · 1[u > θ] for u (atom, sample) and return how many are not zero."""
+    count, zero = 0, codes.dtype.type(0)
+    for atom in range(len(codes)):
+        limit = threshold[atom]
+        for sample in range(codes.shape[1]):
+            value = rectified[atom, sample]
+            codes[atom, sample] = value if value > limit else zero
+            count += value > limit
     return count
 
 
@@ -192,17 +193,19 @@ def jump(rectified, threshold, codes):
 def threshold_gradient(gradient, rectified, codes, threshold, penalty, bandwidth):
     """Return the gradient (atom,) with respect to log θ, unclamped; see `JumpRelu.pull_back`."""
     number = codes.dtype.type
-    half = number(bandwidth / 2)
-    from_codes, from_penalty = np.zeros_like(threshold), np.zeros_like(threshold)
-    for sample in range(len(codes)):
-        for atom in range(len(threshold)):
-            if abs(rectified[sample, atom] - threshold[atom]) <= half:
-                from_codes[atom] += gradient[sample, atom]
-            if abs(codes[sample, atom] - threshold[atom]) <= half:
-                from_penalty[atom] += number(1)
-    share = number(penalty / len(codes))
-    scale = number(-1 / bandwidth)
-    return (threshold * from_codes + share * from_penalty) * threshold * scale
+    half, share = number(bandwidth / 2), number(penalty / codes.shape[1])
+    by_log_threshold = np.empty_like(threshold)
+    for atom in range(len(codes)):
+        limit = threshold[atom]
+        from_codes, from_penalty = number(0), number(0)
+        for sample in range(codes.shape[1]):
+            in_kernel = abs(rectified[atom, sample] - limit) <= half
+            from_codes += gradient[atom, sample] if in_kernel else number(0)
+            in_kernel = abs(codes[atom, sample] - limit) <= half
+            from_penalty += number(1) if in_kernel else number(0)
+        by_threshold = (limit * from_codes + share * from_penalty) * number(-1 / bandwidth)
+        by_log_threshold[atom] = by_threshold * limit
+    return by_log_threshold
 
 
 @compiled
@@ -228,11 +231,11 @@ def subtract_and_scale(reconstruction, centred, obs_dim):
 
 @compiled
 def pass_active(gradient, codes, penalty):
-    """Add the penalty's gradient and keep what belongs to positive codes; all (sample, atom)."""
-    for sample in range(len(codes)):
-        for atom in range(codes.shape[1]):
-            passed = gradient[sample, atom] + penalty
-            gradient[sample, atom] = passed if codes[sample, atom] > 0 else codes.dtype.type(0)
+    """Add the penalty's gradient and keep what belongs to positive codes; all (atom, sample)."""
+    for atom in range(len(codes)):
+        for sample in range(codes.shape[1]):
+            passed = gradient[atom, sample] + penalty
+            gradient[atom, sample] = passed if codes[atom, sample] > 0 else codes.dtype.type(0)
 
 
 @compiled
@@ -249,8 +252,10 @@ def largest(preactivations, bias, k):
     n_samples, n_atoms = preactivations.shape
     chosen = np.zeros((n_samples, k), np.int64)
     codes = np.zeros((n_samples, k), preactivations.dtype)
-    rectify(preactivations, bias)
     for sample in range(n_samples):
+        for atom in range(n_atoms):
+            value = preactivations[sample, atom] + bias[atom]
+            preactivations[sample, atom] = max(value, preactivations.dtype.type(0))
         low, high, places = bracket(preactivations, sample, k)
         taken = 0
         for atom in range(n_atoms):
@@ -384,11 +389,15 @@ def combine(chosen, codes, atoms):
 
 @compiled
 def learn_dense(learner, rates, centred, codes, error, gradient):
-    """Take a step with all but thresholds, given error and gradient by W_e (y − b_d) + b_e."""
+    """Take a step with all but thresholds, given error and gradient by W_e (y − b_d) + b_e.
+
+    Codes and gradient are of shape (atom, sample), the others (sample, obs).
+    """
     values, first, second = learner
-    by_atoms = np.dot(codes.T, error)
-    by_encoder = np.dot(gradient.T, centred)
-    by_encoder_bias = sum_of_rows(gradient)
+    by_atoms = np.dot(codes, error)
+    by_encoder = np.dot(gradient, centred)
+    ones = np.ones(len(centred), centred.dtype)
+    by_encoder_bias = np.dot(gradient, ones).reshape(1, -1)
     # b_d is added to the reconstruction and subtracted from what the encoder sees.
     by_decoder_bias = sum_of_rows(error) - np.dot(by_encoder_bias, values.encoder)
     for atom in range(len(by_atoms)):
