@@ -11,10 +11,12 @@ import torch
 from bench import CELL, SEEDS
 
 from sae_surgery import methods, store
-from sae_surgery.data import SCORED
+from sae_surgery.codes import Codes
+from sae_surgery.data import SCORED, CellData
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Family, Method
 from sae_surgery.problem import Cell
+from sae_surgery.steps import fit as fit_step
 from sae_surgery.steps.fit import fit
 
 ALL = pytest.mark.parametrize("name", methods.available())
@@ -158,3 +160,14 @@ def _stop():
 def test_every_method_file_holds_one_method():
     for name in methods.available():
         assert issubclass(type(methods.load(name)), Method)
+
+
+def test_codes_do_not_depend_on_how_many_samples_are_encoded_together(bench, monkeypatch):
+    whole = bench.codes("fista_oracle")
+    monkeypatch.setattr(fit_step, "DENSE_CODES", len(SEEDS) * CELL.n_latents * 7)
+    parts = Codes(bench.fit("fista_oracle", again="_in_parts")[1], CellData(bench.data()))
+    for split in SCORED:
+        for seed in range(len(SEEDS)):
+            np.testing.assert_allclose(
+                parts.dense(split, seed), whole.dense(split, seed), rtol=0, atol=1e-6
+            )
