@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "profiles", "workflow")
+PARTS = ("Snakefile", "config", "profiles", "slurm", "workflow")
 SECONDS = 300
 CELL = "n20_k3_m12_s200"
 TINY = {
