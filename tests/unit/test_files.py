@@ -2,6 +2,7 @@
 
 import pytest
 
+from sae_surgery.errors import SurgeryError
 from sae_surgery.files import replacing, write_text
 
 
@@ -16,7 +17,7 @@ def test_text_replaces_what_was_there(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "page.md"
     path.write_text("old")
-    with pytest.raises(OSError, match="disk full"), replacing(path) as temporary:
+    with pytest.raises(SurgeryError, match=r"page\.md: .*disk full"), replacing(path) as temporary:
         temporary.write_text("half of the n")
         raise OSError("disk full")
     assert path.read_text() == "old"

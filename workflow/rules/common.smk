@@ -2,13 +2,14 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from sae_surgery import config as configuration
-from sae_surgery import costs, figures as figure_registry, methods
+from sae_surgery import costs, figures as figure_registry, gpus, methods
 from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import CELL_PATTERN
 from sae_surgery.provenance import source_digest
@@ -20,6 +21,11 @@ except SurgeryError as error:
 
 # The steps run in the environment that Snakemake runs in, activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+# A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
+ON_CLUSTER = workflow.nodes is not None
+if not ON_CLUSTER and "gpu" not in workflow.global_resources and gpus.count():
+    workflow.register_resource("gpu", gpus.count())
 
 RESULTS = f"results/{RUN.name}"
 SCORED = f"{RESULTS}/{RUN.protocol}"
@@ -45,6 +51,10 @@ wildcard_constraints:
 def as_parameter(settings):
     """Return settings as one string: Snakemake compares parameters without their names."""
     return json.dumps(settings, sort_keys=True)
+
+
+# What ends a run, good or bad.
+REPORT = f"python -m sae_surgery report {RESULTS} --config {shlex.quote(as_parameter(config))}"
 
 
 def step_digest(step, *modules):

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -240,6 +241,20 @@ def _verdict(steps: Any) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
 
 
+def _report(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("report"),
+        "report",
+        "Report how a run went. Writes its manifest (source, configuration, versions, hosts, every "
+        "job's times and what it waited for) and its timeline, from the logs of its steps.",
+    )
+    parser.add_argument("run_folder", metavar="FOLDER", type=Path, help="results/<run>")
+    parser.add_argument(
+        "--config", type=_json_object, default={}, help="configuration to keep with it, as JSON"
+    )
+
+
 def _methods(steps: Any) -> None:
     _add(steps, _list_methods, "methods", "List the methods. Name, family and title of each.")
 
@@ -256,7 +271,10 @@ def _run(step: str) -> Callable[..., None]:
     def run(**options: Any) -> None:
         from importlib import import_module
 
-        getattr(import_module(f"sae_surgery.steps.{step}"), step)(**options)
+        from sae_surgery.records import record
+
+        began = time.time()
+        record(step, getattr(import_module(f"sae_surgery.steps.{step}"), step), options, began)
 
     return run
 
@@ -337,6 +355,7 @@ STEPS = (
     _tabulate,
     _draw,
     _verdict,
+    _report,
     _methods,
 )
 """What declares the subcommands, in the order of their help."""
