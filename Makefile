@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run setup test clean help
+.PHONY: run setup plan test clean help
 
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
@@ -29,6 +29,10 @@ $(READY): envs/constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+CONFIG ?= config/quick.yaml
+plan: $(READY)
+	$(BIN)/sae-surgery plan $(CONFIG)
+
 test: $(READY)
 	@echo "==> Checking style: ruff, snakefmt"
 	$(BIN)/ruff check .
@@ -46,6 +50,7 @@ clean:
 help:
 	@echo "make        set up .venv, compute config/quick.yaml (minutes on two cores)"
 	@echo "make setup  set up .venv only"
+	@echo "make plan   print hours, memory and disk that a run will take: make plan CONFIG=config/paper.yaml"
 	@echo "make test   set up, check style, run all tests"
 	@echo "make clean  remove the environment and caches, keep results"
 	@echo "After make: source $(BIN)/activate, then snakemake, snakemake fig_latents, sae-surgery --help"

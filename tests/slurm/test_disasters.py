@@ -33,6 +33,13 @@ CONFIG = {
     },
 }
 SECONDS_AWAY = 60
+PARTITIONS = """\
+partitions:
+  cpu: {max_threads: 16}
+  gpu: {max_threads: 16, max_gpu: 1}
+"""
+SITE = ("--slurm-steady-partition-config=slurm/partitions.yaml", "--slurm-steady-gpu-gres=gpu")
+"""What a site may choose in the profile: partitions by name, GPUs asked for by --gres."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,8 @@ def survived(cluster, undisturbed, tmp_path_factory) -> tuple[SubmittedProject, 
     for cell in FATES:
         project.order(cell, "wait")
     project.order(GREEDY, "memory")
-    driver = project.drive("tables")
+    (project.folder / "slurm/partitions.yaml").write_text(PARTITIONS)
+    driver = project.drive("tables", *SITE)
     jobs = {cell: project.job_of(cell) for cell in FATES}
 
     cluster.ask("scontrol", "update", f"jobid={jobs[LATE]}", "timelimit=00:01:00")
@@ -66,7 +74,10 @@ def survived(cluster, undisturbed, tmp_path_factory) -> tuple[SubmittedProject, 
         process.kill()
     project.release(KILLED)
 
-    node = cluster.jobs()[jobs[LOST]]["NodeList"]
+    lost = cluster.jobs()[jobs[LOST]]
+    assert (lost["Partition"], lost["TresPerNode"]) == ("gpu", "gres:gpu:1")
+    assert cluster.jobs()[jobs[LUCKY]]["Partition"] == "cpu"
+    node = lost["NodeList"]
     cluster.lose_node(node)
     wait_until(lambda: cluster.jobs()[jobs[LOST]]["JobState"] == "PENDING", "the node is missed")
     cluster.ask("scontrol", "update", f"jobid={jobs[LOST]}", "starttime=now")

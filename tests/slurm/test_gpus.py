@@ -23,7 +23,7 @@ CONFIG = {
 @pytest.fixture(scope="module")
 def submitted(cluster, tmp_path_factory) -> SubmittedProject:
     project = submitted_project(tmp_path_factory.mktemp("gpus") / "p", cluster, **CONFIG)
-    project.succeed("all")
+    project.said = project.succeed("all")
     return project
 
 
@@ -42,6 +42,13 @@ def test_only_jobs_that_profit_hold_a_gpu(submitted, cluster):
     assert len(with_gpu) == 3
     assert {job["NodeList"] for job in with_gpu} <= {"g1", "g2"}
     assert all(job["JOB_GRES"] == "(null)" for job in of_project if job not in with_gpu)
+
+
+def test_short_jobs_of_a_cell_are_one_and_none_of_them_holds_a_gpu(submitted, cluster):
+    of_project = [job for job in cluster.jobs().values() if job["WorkDir"] == str(submitted.folder)]
+    # Of each cell one bundle and its scores; on the large one, three methods have a GPU each.
+    assert len(of_project) == 2 + 2 + 3
+    assert "small_n20_k3_m4_s20" in submitted.said
 
 
 def test_all_results_are_those_of_a_local_run(submitted, local):

@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 from sae_surgery import config as configuration
 from sae_surgery import costs, figures as figure_registry, gpus, methods
 from sae_surgery.errors import SurgeryError
+from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
 from sae_surgery.provenance import source_digest
 
@@ -60,3 +61,16 @@ REPORT = f"python -m sae_surgery report {RESULTS} --config {shlex.quote(as_param
 def step_digest(step, *modules):
     """Return the digest of the source of a step, which reruns it when its meaning changes."""
     return source_digest(f"sae_surgery.steps.{step}", *modules)
+
+
+def bundle(step, cell, part=None, method=None):
+    """Return the group of a job: on a cluster, short ones of a cell go as one.
+
+    A group is of jobs that depend on nothing outside that depends on them.
+    """
+    if not ON_CLUSTER or not is_short(Job(step, CELLS[cell], part, method), RUN):
+        return None
+    parent = methods.trait(method, "parent") if step == "fit" else None
+    if parent and not bundle(step, cell, parent, parent):
+        return None
+    return f"{part}_{cell}" if step in {"operate", "assess"} else f"small_{cell}"

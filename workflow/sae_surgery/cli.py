@@ -241,6 +241,24 @@ def _verdict(steps: Any) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
 
 
+def _plan(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("plan"),
+        "plan",
+        "Print what a run will cost. For each step: jobs, the share that is done already, GPU and "
+        "CPU hours, the largest request for memory, and disk; nothing is submitted.",
+    )
+    parser.add_argument(
+        "config_path",
+        metavar="CONFIG",
+        type=Path,
+        nargs="?",
+        default=Path("config/quick.yaml"),
+        help="configuration file (default: config/quick.yaml)",
+    )
+
+
 def _report(steps: Any) -> None:
     parser = _add(
         steps,
@@ -355,6 +373,7 @@ STEPS = (
     _tabulate,
     _draw,
     _verdict,
+    _plan,
     _report,
     _methods,
 )

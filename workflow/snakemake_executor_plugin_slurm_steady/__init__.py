@@ -5,13 +5,14 @@ be asked for stays watched; the plugin forgets it and then waits forever. Jobs a
 the controller answers; the plugin counts a refused submission as a failed job. A job that Slurm
 holds since its start fell into the outage is released; nobody else would. The status is asked
 for every `seconds-between-status-checks`; the plugin waits 10 s longer each time that nothing has
-finished, which few short jobs spend most of their time on.
+finished, which few short jobs spend most of their time on. And sites that know GPUs by --gres only
+are told so in one place.
 """
 
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import snakemake_executor_plugin_slurm as plugin
@@ -26,7 +27,16 @@ UNANSWERED = "Unable to contact slurm controller"
 
 @dataclass
 class ExecutorSettings(plugin.ExecutorSettings):
-    """The plugin's settings, which a profile spells `slurm-steady-…`."""
+    """The plugin's settings, which a profile spells `slurm-steady-…`, and one more."""
+
+    gpu_gres: str = field(
+        default="",
+        metadata={
+            "help": "Ask for GPUs by --gres=<this>:<number>, not by --gpus: gpu, or gpu:a100.",
+            "env_var": False,
+            "required": False,
+        },
+    )
 
 
 class Executor(plugin.Executor):
@@ -39,6 +49,11 @@ class Executor(plugin.Executor):
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
         """Submit jobs as soon as the controller answers."""
+        kind = self.workflow.executor_settings.gpu_gres
+        for job in jobs:
+            count = job.resources.get("gpu")
+            if kind and count:
+                job.resources.gres, job.resources.gpu = f"{kind}:{count}", 0
         self._wait_for_controller()
         super().run_jobs(jobs)
 
