@@ -244,7 +244,7 @@ def _verdict(steps: Any) -> None:
 def _plan(steps: Any) -> None:
     parser = _add(
         steps,
-        _run("plan"),
+        _run("plan", recorded=False),
         "plan",
         "Print what a run will cost. For each step: jobs, the share that is done already, GPU and "
         "CPU hours, the largest request for memory, and disk; nothing is submitted.",
@@ -262,7 +262,7 @@ def _plan(steps: Any) -> None:
 def _report(steps: Any) -> None:
     parser = _add(
         steps,
-        _run("report"),
+        _run("report", recorded=False),
         "report",
         "Report how a run went. Writes its manifest (source, configuration, versions, hosts, every "
         "job's times and what it waited for) and its timeline, from the logs of its steps.",
@@ -283,8 +283,11 @@ def _list_methods() -> None:
         print(f"{name:20}{family:16}{title}")
 
 
-def _run(step: str) -> Callable[..., None]:
-    """Return a function that imports `sae_surgery.steps.<step>` only when it is called."""
+def _run(step: str, recorded: bool = True) -> Callable[..., None]:
+    """Return a function that imports `sae_surgery.steps.<step>` only when it is called.
+
+    A step that is recorded tells in its log what it did.
+    """
 
     def run(**options: Any) -> None:
         from importlib import import_module
@@ -292,7 +295,11 @@ def _run(step: str) -> Callable[..., None]:
         from sae_surgery.records import record
 
         began = time.time()
-        record(step, getattr(import_module(f"sae_surgery.steps.{step}"), step), options, began)
+        function = getattr(import_module(f"sae_surgery.steps.{step}"), step)
+        if recorded:
+            record(step, function, options, began)
+        else:
+            function(**options)
 
     return run
 
