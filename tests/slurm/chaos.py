@@ -95,7 +95,7 @@ class Round:
                 victim.kill()
                 self._note(step, "SIGKILL")
         else:
-            jobs = self.project.cluster.running()
+            jobs = self.project.running()
             if jobs:
                 job = self.chance.choice(jobs)
                 self.project.cluster.ask("scancel", job)
@@ -117,7 +117,7 @@ class Round:
 
     def left_behind(self) -> list[str]:
         """Return what should not be there after the end: processes, jobs, half-written files."""
-        while self.project.cluster.running():
+        while self.project.running():
             # Doubles of jobs whose driver was killed may finish what they began.
             time.sleep(1)
         left = [f"process {each.pid}" for each in self._steps()]

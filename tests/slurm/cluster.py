@@ -26,8 +26,8 @@ PACKAGES = {
 CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
 CPU_NODES = ("c1", "c2")
 GPU_NODES = ("g1", "g2")
-SECONDS = 60
-"""How long anything may take that should take a second."""
+SECONDS = 300
+"""How long anything may take that should take seconds; machines may be busy."""
 
 # The system's places of daemons, which are not on every user's path.
 os.environ["PATH"] += os.pathsep + "/usr/sbin"

@@ -43,6 +43,12 @@ class SubmittedProject(Project):
         """Start Snakemake and return while it runs."""
         return Driver(self, *arguments)
 
+    def running(self) -> list[str]:
+        """Return the Slurm jobs of this project that run."""
+        jobs = self.cluster.jobs()
+        running = set(self.cluster.running()) & jobs.keys()
+        return [job for job in running if jobs[job]["WorkDir"] == str(self.folder)]
+
     def fitting(self, cell: str) -> list[psutil.Process]:
         """Return the processes that fit on a cell."""
         return [

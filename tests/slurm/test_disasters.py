@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from cluster import GPU_NODES, wait_until
@@ -129,10 +128,9 @@ def test_the_results_are_those_of_an_undisturbed_run(survived, undisturbed):
     assert empty_of_temporaries(project.results)
 
 
-def test_nothing_is_left_to_do_and_nothing_runs(survived, cluster):
+def test_nothing_is_left_to_do_and_nothing_runs(survived):
     project, _ = survived
     # A controller that died may have forgotten that a job had ended, and run it once more.
-    wait_until(lambda: not cluster.running(), "Slurm is idle", 120)
+    wait_until(lambda: not project.running(), "Slurm is idle", 120)
     assert "Nothing to be done" in project.succeed("tables")
     assert not [each for cell in FATES for each in project.fitting(cell)]
-    assert psutil.pid_exists(cluster.daemons["slurmctld"].pid)

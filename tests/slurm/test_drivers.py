@@ -43,12 +43,12 @@ def history(cluster, tmp_path_factory) -> History:
     locked_out = project.run("tables").stdout
     interrupted.signal(signal.SIGINT)
     wait_until(lambda: not project.fitting(CELL), "the job is cancelled")
-    after_interrupt = cluster.running()
+    after_interrupt = project.running()
 
     killed = project.drive("tables")
     first = project.job_of(CELL)
     killed.signal(signal.SIGKILL)
-    after_kill = cluster.running()
+    after_kill = project.running()
     project.succeed("--unlock")
 
     terminated = project.drive("tables")
@@ -57,7 +57,7 @@ def history(cluster, tmp_path_factory) -> History:
     terminated.process.send_signal(signal.SIGTERM)
     project.release(CELL)
     terminated.end()
-    wait_until(lambda: not cluster.running(), f"{first} and its double end")
+    wait_until(lambda: not project.running(), f"{first} and its double end")
 
     last = project.drive("tables")
     last.end()
