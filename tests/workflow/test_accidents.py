@@ -13,11 +13,11 @@ from project import CELL, Project
 
 DAY = 86400
 LATE = """
-import shutil, subprocess
+import shutil, subprocess, types
 def _late(source, target):
     shutil.copy(source, held := f"{source}.held")
     subprocess.Popen(["sh", "-c", f"sleep 3; mv {held} {target}"], start_new_session=True)
-os.replace = _late
+os = types.SimpleNamespace(**{**vars(os), "replace": _late})
 """
 
 
