@@ -7,7 +7,7 @@ BENCH_BIN := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run setup test bench clean help
+.PHONY: run setup plan test bench clean help
 
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
@@ -33,7 +33,13 @@ $(READY): envs/constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --requirement envs/constraints.txt
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	@echo "==> Compiling the numerical loops, which then start at once"
+	$(BIN)/python -m sae_surgery.compile
 	@touch $@
+
+CONFIG ?= config/quick.yaml
+plan: $(READY)
+	$(BIN)/sae-surgery plan $(CONFIG)
 
 bench: $(BENCH_READY)
 	@echo "==> Running the benchmarks, half an hour on two cores; nothing else should run meanwhile"
@@ -65,6 +71,7 @@ clean:
 help:
 	@echo "make        set up .venv, compute config/quick.yaml (minutes on two cores)"
 	@echo "make setup  set up .venv only"
+	@echo "make plan   print hours, memory and disk that a run will take: make plan CONFIG=config/paper.yaml"
 	@echo "make test   set up, check style, run all tests"
 	@echo "make bench  measure speed and memory beside other solvers; ONLY=inference, QUICK=1 for a part"
 	@echo "make clean  remove the environments and caches, keep results"

@@ -15,6 +15,7 @@
 #   results/<run>/<protocol>/figures/<experiment>_all.{pdf,png} all metrics
 #   results/<run>/<protocol>/verdict.{md,csv,nc}                what keeps each SAE from the oracle
 #   results/<run>/{logs,benchmarks}/<step>/...                  standard error; seconds and memory
+#   results/<run>/manifest.json, timeline.{pdf,png}             how the run went, nobody's input
 #
 # A cell is named by its sizes, as in n100_k10_m47_s5000: latents, active, observed dimensions, samples.
 
@@ -46,3 +47,11 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.verdict.input,
+
+
+onsuccess:
+    shell("{REPORT}")
+
+
+onerror:
+    shell("{REPORT}")

@@ -14,6 +14,8 @@ STEPS = [
     "tabulate",
     "draw",
     "verdict",
+    "plan",
+    "report",
     "methods",
 ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "profiles", "workflow")
+PARTS = ("Snakefile", "config", "profiles", "slurm", "workflow")
 SECONDS = 300
 CELL = "n20_k3_m12_s200"
 TINY = {
@@ -95,11 +95,11 @@ class Project:
         path.write_text(path.read_text() + f"\n\n{text}\n")
 
     def contents(self) -> dict[str, bytes]:
-        """Return all results, logs and benchmarks aside."""
+        """Return all results; logs, benchmarks and what tells of times aside."""
         kept = (
             path
             for path in self.results.rglob("*")
-            if path.suffix in {".nc", ".pdf", ".png", ".csv", ".md"}
+            if path.suffix in {".nc", ".pdf", ".png", ".csv", ".md"} and path.stem != "timeline"
         )
         return {str(path.relative_to(self.results)): path.read_bytes() for path in kept}
 

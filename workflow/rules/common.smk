@@ -2,14 +2,16 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from sae_surgery import config as configuration
-from sae_surgery import costs, figures as figure_registry, methods
+from sae_surgery import costs, figures as figure_registry, gpus, methods
 from sae_surgery.errors import SurgeryError
+from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
 from sae_surgery.provenance import source_digest
 
@@ -20,6 +22,11 @@ except SurgeryError as error:
 
 # The steps run in the environment that Snakemake runs in, activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+# A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
+ON_CLUSTER = workflow.nodes is not None
+if not ON_CLUSTER and "gpu" not in workflow.global_resources and gpus.count():
+    workflow.register_resource("gpu", gpus.count())
 
 RESULTS = f"results/{RUN.name}"
 SCORED = f"{RESULTS}/{RUN.protocol}"
@@ -47,6 +54,23 @@ def as_parameter(settings):
     return json.dumps(settings, sort_keys=True)
 
 
+# What ends a run, good or bad.
+REPORT = f"python -m sae_surgery report {RESULTS} --config {shlex.quote(as_parameter(config))}"
+
+
 def step_digest(step, *modules):
     """Return the digest of the source of a step, which reruns it when its meaning changes."""
     return source_digest(f"sae_surgery.steps.{step}", *modules)
+
+
+def bundle(step, cell, part=None, method=None):
+    """Return the group of a job: on a cluster, short ones of a cell go as one.
+
+    A group is of jobs that depend on nothing outside that depends on them.
+    """
+    if not ON_CLUSTER or not is_short(Job(step, CELLS[cell], part, method), RUN):
+        return None
+    parent = methods.trait(method, "parent") if step == "fit" else None
+    if parent and not bundle(step, cell, parent, parent):
+        return None
+    return f"{part}_{cell}" if step in {"operate", "assess"} else f"small_{cell}"

@@ -12,6 +12,8 @@ rule simulate:
         f"{LOGS}/simulate/{{cell}}.log",
     benchmark:
         f"{BENCHMARKS}/simulate/{{cell}}.tsv"
+    group:
+        lambda w: bundle("simulate", w.cell)
     threads: 1
     resources:
         mem_mb=lambda w, attempt: attempt * costs.simulate(CELLS[w.cell], RUN).mem_mb,

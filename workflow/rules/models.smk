@@ -26,6 +26,8 @@ rule fit:
         f"{LOGS}/fit/{{cell}}/{{method}}.log",
     benchmark:
         f"{BENCHMARKS}/fit/{{cell}}/{{method}}.tsv"
+    group:
+        lambda w: bundle("fit", w.cell, w.method, w.method)
     threads: lambda w: fit_cost(w).threads
     resources:
         mem_mb=lambda w, attempt: attempt * fit_cost(w).mem_mb,

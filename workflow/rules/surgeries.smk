@@ -20,6 +20,8 @@ rule operate:
         f"{LOGS}/operate/{{surgery}}/{{cell}}/{{method}}.log",
     benchmark:
         f"{BENCHMARKS}/operate/{{surgery}}/{{cell}}/{{method}}.tsv"
+    group:
+        lambda w: bundle("operate", w.cell, w.surgery, w.method)
     threads: lambda w: operate_cost(w).threads
     resources:
         mem_mb=lambda w, attempt: attempt * operate_cost(w).mem_mb,
@@ -48,6 +50,8 @@ rule assess:
         f"{LOGS}/{RUN.protocol}/assess/{{surgery}}/{{cell}}.log",
     benchmark:
         f"{BENCHMARKS}/{RUN.protocol}/assess/{{surgery}}/{{cell}}.tsv"
+    group:
+        lambda w: bundle("assess", w.cell, w.surgery)
     threads: lambda w: evaluate_cost(w).threads
     resources:
         mem_mb=lambda w, attempt: attempt * evaluate_cost(w).mem_mb,

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -240,6 +241,38 @@ def _verdict(steps: Any) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
 
 
+def _plan(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("plan", recorded=False),
+        "plan",
+        "Print what a run will cost. For each step: jobs, the share that is done already, GPU and "
+        "CPU hours, the largest request for memory, and disk; nothing is submitted.",
+    )
+    parser.add_argument(
+        "config_path",
+        metavar="CONFIG",
+        type=Path,
+        nargs="?",
+        default=Path("config/quick.yaml"),
+        help="configuration file (default: config/quick.yaml)",
+    )
+
+
+def _report(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("report", recorded=False),
+        "report",
+        "Report how a run went. Writes its manifest (source, configuration, versions, hosts, every "
+        "job's times and what it waited for) and its timeline, from the logs of its steps.",
+    )
+    parser.add_argument("run_folder", metavar="FOLDER", type=Path, help="results/<run>")
+    parser.add_argument(
+        "--config", type=_json_object, default={}, help="configuration to keep with it, as JSON"
+    )
+
+
 def _methods(steps: Any) -> None:
     _add(steps, _list_methods, "methods", "List the methods. Name, family and title of each.")
 
@@ -250,13 +283,23 @@ def _list_methods() -> None:
         print(f"{name:20}{family:16}{title}")
 
 
-def _run(step: str) -> Callable[..., None]:
-    """Return a function that imports `sae_surgery.steps.<step>` only when it is called."""
+def _run(step: str, recorded: bool = True) -> Callable[..., None]:
+    """Return a function that imports `sae_surgery.steps.<step>` only when it is called.
+
+    A step that is recorded tells in its log what it did.
+    """
 
     def run(**options: Any) -> None:
         from importlib import import_module
 
-        getattr(import_module(f"sae_surgery.steps.{step}"), step)(**options)
+        from sae_surgery.records import record
+
+        began = time.time()
+        function = getattr(import_module(f"sae_surgery.steps.{step}"), step)
+        if recorded:
+            record(step, function, options, began)
+        else:
+            function(**options)
 
     return run
 
@@ -337,6 +380,8 @@ STEPS = (
     _tabulate,
     _draw,
     _verdict,
+    _plan,
+    _report,
     _methods,
 )
 """What declares the subcommands, in the order of their help."""

@@ -58,8 +58,7 @@ def fit(cell: Cell, method: str, run: Run) -> Cost:
     It is that of 1000 rounds of dictionary learning with 100 iterations each, which bounds the
     other methods too; a method that cannot run on the cell only says so.
     """
-    limit = methods.trait(method, "max_latents")
-    if limit is not None and cell.n_latents > limit:
+    if is_skipped(cell, method):
         return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
     device = _device(cell, method, run)
     threads = _threads(cell)
@@ -80,14 +79,19 @@ def fit(cell: Cell, method: str, run: Run) -> Cost:
 
 def operate(cell: Cell, method: str, run: Run) -> Cost:
     """Return the cost of a surgery; the longest learns two dictionaries and bounds the others."""
-    limit = methods.trait(method, "max_latents")
-    if limit is not None and cell.n_latents > limit:
+    if is_skipped(cell, method):
         return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
     learning = fit(cell, "dl_fista", run)
     snapshots = N_SNAPSHOTS * FLOAT32 * cell.n_samples * cell.n_latents * len(run.seeds)
     return replace(
         learning, mem_mb=learning.mem_mb + _megabytes(snapshots), runtime=2 * learning.runtime
     )
+
+
+def is_skipped(cell: Cell, method: str) -> bool:
+    """Return whether a method cannot run on a cell of that size, and only says so."""
+    limit = methods.trait(method, "max_latents")
+    return limit is not None and cell.n_latents > limit
 
 
 def evaluate(cell: Cell, run: Run) -> Cost:

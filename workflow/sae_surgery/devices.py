@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from sae_surgery import gpus
 from sae_surgery.errors import SurgeryError
 
 CHOICES = ("auto", "cpu", "cuda")
@@ -12,6 +13,8 @@ CHOICES = ("auto", "cpu", "cuda")
 
 def choose(name: str) -> torch.device:
     """Return the device called `name`: `cpu`, `cuda`, or `auto` (CUDA where there is one).
+
+    A GPU is this process's alone from then on; it is waited for if all are taken.
 
     Raises
     ------
@@ -24,7 +27,17 @@ def choose(name: str) -> torch.device:
         raise SurgeryError("device: 'cuda' was asked for, but PyTorch sees no CUDA device here")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return _own_gpu() if name == "cuda" else torch.device("cpu")
+
+
+def _own_gpu() -> torch.device:
+    index = 0
+    if not gpus.given_by_scheduler():
+        indices = range(torch.cuda.device_count())
+        index = gpus.claim([str(torch.cuda.get_device_properties(i).uuid) for i in indices])
+    # Graphs and streams are made on the current device, wherever their tensors lie.
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def describe(device: torch.device) -> str:

@@ -116,10 +116,26 @@ def write(
     Raises
     ------
     StoreError
-        If the content breaks the contract; nothing is left behind then.
+        If the content breaks the contract, or the disk is full; nothing is left behind then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write(path, kind, variables, origin, attributes)
+    except RuntimeError as error:
+        if not str(error).startswith("NetCDF"):
+            raise
+        # The library says no more than that writing failed.
+        raise StoreError(f"{path}: cannot be written; is the disk full? ({error})") from error
+
+
+def _write(
+    path: Path,
+    kind: str,
+    variables: Iterable[tuple[str, Variable]],
+    origin: Origin,
+    attributes: Mapping[str, Any],
+) -> None:
     with replacing(path) as temporary:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
             file.setncatts(_attributes(kind, origin, attributes))
             for name, variable in variables:

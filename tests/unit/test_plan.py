@@ -1,0 +1,72 @@
+"""The plan of a run: which jobs, what they take, and how much of it is done."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sae_surgery import config, measured, methods, surgeries
+from sae_surgery.estimates import Job, estimate, is_short
+from sae_surgery.plan import as_text, read_summary, summarise
+from sae_surgery.problem import Cell
+
+ROOT = Path(__file__).parents[2]
+RUN = config.load(yaml.safe_load((ROOT / "config/quick.yaml").read_text()))
+SMALL, LARGE = Cell.parse("n100_k10_m47_s5000"), Cell.parse("n10000_k10_m139_s5000")
+HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
+
+
+def summary(*rows):
+    lines = ["\t".join((path, "-", rule, "-", *state)) for path, rule, state in rows]
+    return HEADER + "\n".join(lines)
+
+
+MISSING, DONE = ("missing", "update pending"), ("ok", "no update")
+TEXT = summary(
+    (f"results/q/data/{SMALL.name}.nc", "simulate", DONE),
+    (f"results/q/models/{SMALL.name}/pca.nc", "fit", DONE),
+    (f"results/q/codes/{SMALL.name}/pca.nc", "fit", MISSING),
+    (f"results/q/operations/frozen_decoder/{SMALL.name}/pca.nc", "operate", MISSING),
+    (f"results/q/paper/metrics/{SMALL.name}.nc", "evaluate", MISSING),
+    (f"results/q/paper/metrics/frozen_decoder/{SMALL.name}.nc", "assess", MISSING),
+    ("results/q/paper/tables/latents.nc", "tabulate", MISSING),
+)
+
+
+def test_jobs_are_read_once_whatever_their_files():
+    assert read_summary(TEXT) == [
+        Job("simulate", SMALL, pending=False),
+        Job("fit", SMALL, "pca", "pca"),
+        Job("operate", SMALL, "frozen_decoder", "pca"),
+        Job("evaluate", SMALL),
+        Job("assess", SMALL, "frozen_decoder"),
+    ]
+
+
+def test_what_is_done_costs_nothing_more():
+    table = summarise(read_summary(TEXT), RUN)
+    assert table.loc["simulate", "cached"] == 1
+    assert table.loc["simulate", "CPU hours"] == 0
+    assert table.loc["fit", "cached"] == 0
+    assert 0 < table.loc["all", "cached"] < 1
+    assert table.loc["all", "jobs"] == 5
+    assert table.loc["all", "CPU hours"] == pytest.approx(table["CPU hours"][:-1].sum())
+    assert "CPU hours" in as_text(table)
+
+
+@pytest.mark.parametrize("part", ["simulate", "fit fista_oracle", "fit sae_relu"])
+def test_larger_cells_cost_more_disk(part):
+    step, _, method = part.partition(" ")
+    small, large = (Job(step, cell, method or None, method or None) for cell in (SMALL, LARGE))
+    assert estimate(small, RUN).megabytes < estimate(large, RUN).megabytes
+
+
+def test_every_method_and_surgery_is_measured():
+    assert measured.FIT.keys() == set(methods.available())
+    assert measured.OPERATE.keys() == set(surgeries.available())
+
+
+def test_jobs_with_a_gpu_and_unknown_ones_are_never_bundled():
+    assert is_short(Job("fit", SMALL, "pca", "pca"), RUN)
+    assert not is_short(Job("fit", LARGE, "fista_oracle", "fista_oracle"), RUN)
+    assert not is_short(Job("fit", SMALL, "mine", "mine"), RUN)

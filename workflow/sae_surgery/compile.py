@@ -1,0 +1,52 @@
+"""`python -m sae_surgery.compile`: compile all loops once, so that no job has to wait for it.
+
+Numba keeps what it has compiled beside the source. So every method is fitted, every surgery done
+and everything scored on a tiny cell; the results are thrown away.
+"""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sae_surgery import methods, surgeries
+from sae_surgery.problem import Cell
+from sae_surgery.steps.evaluate import evaluate
+from sae_surgery.steps.fit import fit
+from sae_surgery.steps.operate import operate
+from sae_surgery.steps.simulate import simulate
+
+CELL = Cell(n_latents=60, k=3, obs_dim=18, n_samples=200)
+BUDGETS = {"epochs": 1, "max_rounds": 12, "max_steps": 20, "counts": (1, 12)}
+"""Of the methods and surgeries that have such a setting."""
+PATIENT = "sae_relu"
+
+
+def compile_loops(folder: Path) -> None:
+    """Run the steps whose loops are compiled, with files in a folder."""
+    data = folder / "data.nc"
+    simulate(CELL, (0,), data)
+    for name in sorted(methods.available(), key=lambda name: methods.trait(name, "parent") or ""):
+        parent = methods.trait(name, "parent")
+        parent_path = folder / f"{parent}.nc" if parent else None
+        settings = _budgets(methods.load(name).Settings)
+        fit(name, data, parent_path, settings, "cpu", 1, *_files(folder, name))
+    for name in surgeries.available():
+        settings = _budgets(surgeries.load(name).Settings)
+        operate(name, data, *_files(folder, PATIENT), settings, "cpu", 1, folder / "operation.nc")
+    models, codes = zip(*(_files(folder, name) for name in methods.available()), strict=True)
+    evaluate(data, codes, models, "paper", folder / "metrics.nc")
+
+
+def _files(folder: Path, method: str) -> tuple[Path, Path]:
+    return folder / f"{method}.nc", folder / f"{method}_codes.nc"
+
+
+def _budgets(settings: type) -> dict[str, Any]:
+    known = {field.name for field in dataclasses.fields(settings)}
+    return {name: value for name, value in BUDGETS.items() if name in known}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        compile_loops(Path(folder))

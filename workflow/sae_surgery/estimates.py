@@ -1,0 +1,99 @@
+"""What one job is expected to take: measured costs (`sae_surgery.measured`), scaled to its cell.
+
+The Snakefile reads it at every start, so this module imports nothing heavy.
+"""
+
+from dataclasses import dataclass
+
+from sae_surgery import costs, measured
+from sae_surgery.config import Run
+from sae_surgery.costs import Cost
+from sae_surgery.measured import Measured
+from sae_surgery.problem import Cell
+
+SHORT_SECONDS = 60
+"""Jobs up to that long are bundled with others of their cell on a cluster."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow."""
+
+    step: str
+    cell: Cell
+    part: str | None = None
+    """Method of a fit, surgery of an operation or an assessment."""
+    method: str | None = None
+    pending: bool = True
+    """Whether it is still to be done."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one job is expected to take."""
+
+    seconds: float
+    """On the clock."""
+    cost: Cost
+    """What it asks for."""
+    megabytes: float
+    """On disk."""
+
+
+def estimate(job: Job, run: Run) -> Estimate:
+    """Return what a job is expected to take; next to nothing if its method cannot run there."""
+    cost, cell, base = _request(job, run), job.cell, measured.REFERENCE
+    if job.method and costs.is_skipped(cell, job.method):
+        return Estimate(measured.START_SECONDS, cost, 0.0)
+    one = _measured(job, run)
+    seeds = len(run.seeds) / measured.SEEDS
+    samples, latents = cell.n_samples / base.n_samples, cell.n_latents / base.n_latents
+    dictionary = latents * cell.obs_dim / base.obs_dim
+    growth = latents if job.step in {"evaluate", "assess"} else dictionary
+    seconds = one.seconds * seeds * samples
+    seconds *= measured.SMALL_SHARE + (1 - measured.SMALL_SHARE) * growth
+    if cost.gpu:
+        seconds /= measured.GAIN_OF_GPU
+    else:
+        seconds /= 1 + measured.GAIN_OF_THREADS * (cost.threads - 1)
+    disk = seeds * (one.dictionaries * dictionary + one.codes * samples * latents)
+    return Estimate(measured.START_SECONDS + seconds, cost, disk)
+
+
+def is_short(job: Job, run: Run) -> bool:
+    """Return whether a job is known to be too short for a scheduler to be bothered with it alone.
+
+    One with a GPU never is: those bundled with it would hold the GPU, too.
+    """
+    if _measured(job, run) is measured.UNMEASURED:
+        return False
+    expected = estimate(job, run)
+    return expected.cost.gpu == 0 and expected.seconds <= SHORT_SECONDS
+
+
+def _request(job: Job, run: Run) -> Cost:
+    match job.step:
+        case "simulate":
+            return costs.simulate(job.cell, run)
+        case "fit":
+            return costs.fit(job.cell, job.method, run)
+        case "operate":
+            return costs.operate(job.cell, job.method, run)
+    return costs.evaluate(job.cell, run)
+
+
+def _measured(job: Job, run: Run) -> Measured:
+    match job.step:
+        case "simulate":
+            return measured.SIMULATE
+        case "fit":
+            return measured.FIT.get(job.part, measured.UNMEASURED)
+        case "operate":
+            return measured.OPERATE.get(job.part, measured.UNMEASURED)
+        case "assess":
+            return _times(measured.ASSESS, len(run.experiments[job.part].methods))
+    return _times(measured.EVALUATE, len(run.methods_on(job.cell.name)))
+
+
+def _times(one: Measured, count: int) -> Measured:
+    return Measured(*(count * value for value in one))

@@ -1,0 +1,73 @@
+"""What each job did, told in the last line of its log: what it read and wrote, when and where."""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sae_surgery import files
+
+MARK = "job: "
+
+
+def record(step: str, run: Callable[..., None], options: Mapping[str, Any], began: float) -> None:
+    """Run a step, and print its record where standard error goes to a log.
+
+    Parameters
+    ----------
+    step
+        Name of the step.
+    run, options
+        The step and its arguments; those that are paths of files there already are its inputs.
+    began
+        Seconds since the epoch at which the process began.
+    """
+    inputs = [path for path in _paths(options.values()) if path.is_file()]
+    date_back(inputs)
+    first = len(files.written)
+    run(**options)
+    outputs = files.written[first:]
+    if outputs and not sys.stderr.isatty():
+        job = {
+            "step": step,
+            "inputs": sorted({str(path) for path in inputs} - {str(path) for path in outputs}),
+            "outputs": [str(path) for path in outputs],
+            "began": began,
+            "ended": time.time(),
+            "host": os.environ.get("SLURMD_NODENAME", platform.node()),
+            "slurm_job": os.environ.get("SLURM_JOB_ID"),
+            "threads": options.get("threads", 1),
+            "gpu": _gpu(),
+        }
+        print(MARK + json.dumps(job), file=sys.stderr)
+
+
+def date_back(paths: Iterable[Path]) -> None:
+    """Date files of the future now: a clock was ahead when they were written.
+
+    Snakemake throws away what was made from a file that is dated later.
+    """
+    now = time.time()
+    for path in paths:
+        if path.stat().st_mtime > now:
+            os.utime(path, (now, now))
+
+
+def _paths(values: Iterable[Any]) -> Iterable[Path]:
+    for value in values:
+        if isinstance(value, Path):
+            yield value
+        elif isinstance(value, list):
+            yield from _paths(value)
+
+
+def _gpu() -> str | None:
+    """Return the model of the GPU that was computed on, without loading PyTorch to find none."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return torch.cuda.get_device_name()

@@ -1,0 +1,25 @@
+"""Put the manifest of a run together, and draw its timeline."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sae_surgery import timeline
+from sae_surgery.figures import style
+from sae_surgery.files import write_text
+from sae_surgery.manifest import manifest, read_jobs
+
+
+def report(run_folder: Path, config: Mapping[str, Any]) -> None:
+    """Write `manifest.json` and `timeline.pdf` and `.png` to the folder of a run."""
+    jobs = read_jobs(run_folder / "logs")
+    if not jobs:
+        print(f"{run_folder}: no job has ended yet, there is nothing to report", file=sys.stderr)
+        return
+    write_text(
+        run_folder / "manifest.json",
+        json.dumps(manifest(run_folder, jobs, config), indent=1) + "\n",
+    )
+    style.save(timeline.draw(jobs), [run_folder / "timeline.pdf", run_folder / "timeline.png"])
