@@ -161,20 +161,27 @@ def test_snapshots_of_one_run_are_those_of_separate_runs(n_atoms, counts, monkey
 @pytest.mark.parametrize("non_negative", [True, False])
 @pytest.mark.parametrize("n_codes", [5, MAX_WORKING_SET + 50], ids=["few", "too many at first"])
 @pytest.mark.parametrize("gram_limit", [few_atoms.LARGEST_GRAM, 0], ids=["products", "no products"])
-def test_steps_on_few_atoms_are_those_on_all(non_negative, n_codes, gram_limit, monkeypatch):
+@pytest.mark.parametrize("max_looks", [math.inf, 0], ids=["pays", "never pays"])
+def test_steps_on_few_atoms_are_those_on_all(
+    non_negative, n_codes, gram_limit, max_looks, monkeypatch
+):
     observations, dictionary = problem(2, 20, 60, 300)
     dictionary *= torch.linspace(0.5, 2, 300, dtype=torch.float64)
     start = torch.zeros(2, 20, 300, dtype=torch.float64)
     start[..., :n_codes] = 0.1
     arguments = observations, dictionary, LAM, (1, 2, 30, 300), start, non_negative
     monkeypatch.setattr(few_atoms, "LARGEST_GRAM", gram_limit)
+    monkeypatch.setattr(few_atoms, "MAX_LOOKS", max_looks)
     monkeypatch.setattr(FewAtoms, "suffice", lambda self, codes: True)
     with monkeypatch.context() as watched:
         ranges = []
         advance = FewAtoms.advance
-        watched.setattr(FewAtoms, "advance", lambda *a: (ranges.append(a[-2:]), advance(*a)))
+        watched.setattr(FewAtoms, "advance", lambda *a: ranges.append(a[-2:]) or advance(*a))
         few = fista_snapshots(*arguments)
-    assert set(ranges) == {(1, 2), (2, 30), (30, 300)}
+    if max_looks:
+        assert set(ranges) == {(1, 2), (2, 30), (30, 300)}
+    else:
+        assert {(1, 2), (52, 57), (107, 112), (272, 277)} < set(ranges)
     monkeypatch.setattr(FewAtoms, "serves", staticmethod(lambda dictionary: False))
     for codes, expected in zip(few, fista_snapshots(*arguments), strict=True):
         torch.testing.assert_close(codes, expected, rtol=0, atol=1e-12)

@@ -11,6 +11,9 @@ from sae_surgery.inference.fista_kernels import MAX_WORKING_SET, advance
 PRODUCT_AT_PEAK = 6
 """Multiplications of a matrix product in the time of one on a working set, measured."""
 
+MAX_LOOKS = 0.5
+"""Looks at all atoms, for each sample and step, above which working sets do not pay."""
+
 LARGEST_DICTIONARY = 2**21
 """Numbers in a dictionary that stays in a processor's cache, where single samples can read it."""
 
@@ -53,9 +56,15 @@ class FewAtoms:
 
     def advance(
         self, observations: Tensor, codes: Tensor, old: Tensor, first: int, last: int
-    ) -> None:
-        """Take the steps from `first` to `last`; see `fista_kernels.advance`."""
+    ) -> bool:
+        """Take the steps from `first` to `last`; see `fista_kernels.advance`.
+
+        Returns
+        -------
+        Whether working sets lasted long enough to be worth their making.
+        """
         weights = self.weights[first:last]
-        advance(
+        n_looks = advance(
             observations.numpy(), *self.atoms, *self.penalty, weights, codes.numpy(), old.numpy()
         )
+        return n_looks <= MAX_LOOKS * len(codes) * len(weights)

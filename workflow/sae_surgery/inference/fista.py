@@ -34,7 +34,10 @@ BOUND_FLOOR = 1e-8
 """Smallest L: a dictionary of zeros gets a finite step."""
 
 LOOK_EVERY = 10
-"""Steps between looks at how sparse codes have become."""
+"""Steps between looks, from the first step on, at how sparse codes have become."""
+
+TRIAL_STEPS, WAIT_AFTER_TRIAL = 5, 50
+"""Steps on few atoms that show whether they pay, and steps before the next look if not."""
 
 
 @torch.no_grad()
@@ -272,13 +275,16 @@ class _Descent:
         """
         take_gradient_step = self.gradient_step.towards(observations)
         old, point = codes.clone(), torch.empty_like(codes)
-        taken, few = 0, False
+        taken, few, look_at, patience = 0, False, 1, TRIAL_STEPS
         for count in counts:
             while taken < count:
-                few = few or self._few_would_do(codes, taken)
+                if not few and taken == look_at:
+                    few = self.few_atoms is not None and self.few_atoms.suffice(codes[0])
+                    look_at, patience = taken + LOOK_EVERY, TRIAL_STEPS
                 if few:
-                    self.few_atoms.advance(observations[0], codes[0], old[0], taken, count)
-                    taken = count
+                    last = min(count, taken + patience)
+                    few = self.few_atoms.advance(observations[0], codes[0], old[0], taken, last)
+                    taken, look_at, patience = last, last + WAIT_AFTER_TRIAL, len(self.weights)
                 else:
                     torch.lerp(old, codes, self.weights[taken], out=point)
                     take_gradient_step(point, old)
@@ -286,11 +292,6 @@ class _Descent:
                     old, codes = codes, old
                     taken += 1
             yield codes
-
-    def _few_would_do(self, codes: Tensor, taken: int) -> bool:
-        """Look, after the first step and then now and again, whether codes have become sparse."""
-        looks = self.few_atoms is not None and taken % LOOK_EVERY == 1
-        return looks and self.few_atoms.suffice(codes[0])
 
 
 def _clamp(codes: Tensor, threshold: Tensor) -> None:

@@ -45,7 +45,12 @@ def advance(observations, dictionary, atoms, norms, gram, lam, step, signed, wei
         The weights w (step,) of the points z_old + w (z − z_old) from which steps are taken.
     codes, old
         z and z_old (sample, atom).
+
+    Returns
+    -------
+    How many times all correlations of a sample were looked at.
     """
+    n_looks = 0
     n_atoms, n_obs = atoms.shape
     kind = observations.dtype
     point, correlations = np.empty(n_atoms, kind), np.empty(n_atoms, kind)
@@ -57,6 +62,7 @@ def advance(observations, dictionary, atoms, norms, gram, lam, step, signed, wei
         z, z_old = codes[sample], old[sample]
         taken, margin = 0, FIRST_MARGIN * lam
         while taken < len(weights):
+            n_looks += 1
             extrapolate(z, z_old, weights[taken], point)
             subtract_atoms(observations[sample], atoms, point, residual)
             correlate(dictionary, residual, correlations)
@@ -87,6 +93,7 @@ def advance(observations, dictionary, atoms, norms, gram, lam, step, signed, wei
             scatter(few_codes, few, z)
             scatter(few_old, few, z_old)
             margin = min(2 * margin, lam)
+    return n_looks
 
 
 @compiled
