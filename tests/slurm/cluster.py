@@ -150,7 +150,7 @@ class Cluster:
         self._kill(node)
 
     def stop(self) -> None:
-        """Cancel all jobs and end all daemons."""
+        """Cancel all jobs, and end all daemons and whatever else was started with this cluster."""
         if self._runs("slurmctld"):
             self.ask("scancel", "--state=PENDING", "--user=root")
             self.ask("scancel", "--state=RUNNING", "--user=root")
@@ -158,6 +158,7 @@ class Cluster:
                 wait_until(lambda: not self.ask("squeue", "--noheader"), "all jobs end", 15)
         for name in [*CPU_NODES, *GPU_NODES, "slurmctld", "munged"]:
             self._kill(name)
+        self._kill_what_is_left()
 
     def ask(self, *command: str) -> str:
         """Return the output of one of Slurm's commands, empty if it fails."""
@@ -208,6 +209,14 @@ class Cluster:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
             self.daemons[name].wait(SECONDS)
+
+    def _kill_what_is_left(self) -> None:
+        """End drivers of tests that failed, and steps of nodes that were lost."""
+        clients = str(self.folder / "bin")
+        for each in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if clients in each.environ().get("PATH", "").split(os.pathsep):
+                    each.kill()
 
     def _ready(self) -> bool:
         states = self.ask("sinfo", "--noheader", "--Node", "--format=%T").split()

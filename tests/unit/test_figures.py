@@ -310,7 +310,7 @@ def test_a_failed_save_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
             raise OSError("disk full")
 
     (tmp_path / "latents.png").write_bytes(b"old")
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SurgeryError, match="disk full"):
         style.save(Unfinished(), [tmp_path / "latents.png"])
     assert (tmp_path / "latents.png").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["latents.png"]

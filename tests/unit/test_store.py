@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sae_surgery import store
+from sae_surgery.errors import SurgeryError
 from sae_surgery.store import Origin, Slices, StoreError, Variable
 
 ORIGIN = Origin("A test", {"epochs": 3}, "abc", {"data": "d1g3st"})
@@ -74,7 +75,7 @@ def test_a_failing_write_keeps_the_older_file(tmp_path):
         yield VALUES[0]
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SurgeryError, match=r"model\.nc: cannot be written: disk full"):
         write_model(path, values=Slices((2, 3), VALUES.dtype, slices()))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
