@@ -73,7 +73,7 @@ def advance(observations, dictionary, atoms, norms, gram, lam, step, signed, wei
                 taken, margin = taken + 1, FIRST_MARGIN * lam
                 continue
             few, padded = chosen[:size], -(-size // VECTOR) * VECTOR
-            gather_products(gram, atoms, few, few_gram[:, :padded])
+            gather_products(gram, atoms, few, few_gram[:padded, :padded])
             gather(z, few, few_codes[:padded])
             gather(z_old, few, few_old[:padded])
             gather(point, few, anchor[:padded])
@@ -107,16 +107,18 @@ def step_on_few(gram, anchor, at_anchor, lam, step, signed, margin, weights, z, 
     -------
     The number of steps taken, or that were asked for if all others would change nothing.
     """
-    size = len(z)
-    point, correlations = np.empty_like(z), np.empty_like(z)
-    active, displacement = np.empty(size + 3, np.int64), np.empty(size + 3, z.dtype)
-    limit = SAFETY * margin * margin
+    point, displacement = np.empty_like(z), np.empty_like(z)
+    correlations, limit = np.empty_like(z), SAFETY * margin * margin
     for taken in range(len(weights)):
         extrapolate(z, z_old, weights[taken], point)
-        n_active = displace(point, anchor, active, displacement)
-        correlations[:] = at_anchor
-        subtract_rows(gram, active, displacement, n_active, correlations)
-        if taken > 0 and moved(point, anchor, at_anchor, correlations) > limit:
+        for a in range(len(z)):
+            displacement[a] = point[a] - anchor[a]
+            correlations[a] = at_anchor[a]
+        subtract_product(gram, displacement, correlations)
+        moved = z.dtype.type(0)
+        for a in range(len(z)):
+            moved += displacement[a] * (at_anchor[a] - correlations[a])
+        if taken > 0 and moved > limit:
             return taken
         if not shift(point, correlations, lam, step, signed, z, z_old):
             return len(weights)
@@ -220,6 +222,7 @@ def gather_products(gram, atoms, few, small_gram):
             for b in range(a + 1):
                 small_gram[a, b] = small_gram[b, a] = dot(atoms[few[a]], atoms[few[b]])
         small_gram[a, len(few) :] = 0
+    small_gram[len(few) :] = 0
 
 
 @compiled
@@ -247,45 +250,20 @@ def scatter(gathered, few, values):
 
 
 @compiled
-def displace(point, anchor, active, displacement):
-    """List where a point is away from the anchor, and by how much.
-
-    Returns
-    -------
-    The length of the list, which is padded to a multiple of four.
-    """
-    n_active = 0
-    for a in range(len(point)):
-        x = point[a] - anchor[a]
-        active[n_active] = a
-        displacement[n_active] = x
-        n_active += x != 0
-    while n_active % 4 != 0:
-        active[n_active] = 0
-        displacement[n_active] = 0
-        n_active += 1
-    return n_active
-
-
-@compiled
-def subtract_rows(gram, active, displacement, n_active, correlations):
-    """Subtract G x from the correlations; four rows at a time, for the reason given above."""
-    for a in range(0, n_active, 4):
-        x0, x1 = displacement[a], displacement[a + 1]
-        x2, x3 = displacement[a + 2], displacement[a + 3]
-        row0, row1 = gram[active[a]], gram[active[a + 1]]
-        row2, row3 = gram[active[a + 2]], gram[active[a + 3]]
-        for b in range(len(correlations)):
-            correlations[b] -= x0 * row0[b] + x1 * row1[b] + x2 * row2[b] + x3 * row3[b]
-
-
-@compiled
-def moved(point, anchor, at_anchor, correlations):
-    """Return ‖r − r₀‖², how far the residual is from where it was at the anchor."""
-    total = point.dtype.type(0)
-    for a in range(len(point)):
-        total += (point[a] - anchor[a]) * (at_anchor[a] - correlations[a])
-    return total
+def subtract_product(gram, x, correlations):
+    """Subtract G x from the correlations: four rows' products with x at a time, which is fastest."""
+    zero = x.dtype.type(0)
+    for a in range(0, len(x), 4):
+        sum0, sum1, sum2, sum3 = zero, zero, zero, zero
+        for b in range(len(x)):
+            sum0 += gram[a, b] * x[b]
+            sum1 += gram[a + 1, b] * x[b]
+            sum2 += gram[a + 2, b] * x[b]
+            sum3 += gram[a + 3, b] * x[b]
+        correlations[a] -= sum0
+        correlations[a + 1] -= sum1
+        correlations[a + 2] -= sum2
+        correlations[a + 3] -= sum3
 
 
 @compiled
