@@ -230,22 +230,19 @@ class _Rounds:
     def state_dict(self) -> dict[str, Any]:
         """Return what rounds change.
 
-        Dictionary and codes of the seeds that learn are saved with their strides, which the results
-        do not have and which can decide the last bits of a product.
+        The dictionary of the seeds that learn is saved beside the result as it lies in memory: its
+        strides can decide the last bits of a product. Codes are always contiguous.
         """
-        return {
-            "learning": self.learning,
-            "dictionary": self.dictionary,
-            "codes": self.codes,
-            "state": self.state._asdict(),
-        }
+        state = self.state._asdict()
+        return {"learning": self.learning, "dictionary": self.dictionary, "state": state}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` has told, before the first round."""
         self.learning = state_dict["learning"]
         self.observations = self.observations[self.learning]
-        self.dictionary, self.codes = state_dict["dictionary"], state_dict["codes"]
+        self.dictionary = state_dict["dictionary"]
         self.state = LearnedDictionary(**state_dict["state"])
+        self.codes = self.state.codes[self.learning]
 
 
 def fit_dictionary(observations: Tensor, codes: Tensor, ridge: float) -> Tensor:
