@@ -75,7 +75,7 @@ def _ours(
 ) -> None:
     y, d = (torch.from_numpy(x).float()[None] for x in (observations, start))
     budgets = range(1, MAX_ROUNDS + 1)
-    for learned in learning_trajectory(y, d, settings, budgets):
+    for _, learned in learning_trajectory(y, d, settings, budgets):
         if look(learned.dictionary[0].numpy()):
             return
 

@@ -125,14 +125,14 @@ def test_codes_are_those_of_the_dictionary_one_round_before():
 @pytest.mark.parametrize("budgets", [(0, 1, 2, 9, 30, 60, 70), (5,)])
 def test_a_trajectory_has_the_bits_of_separate_runs(budgets):
     observations, initial, settings = stopping_at_different_rounds()
-    states = list(learning_trajectory(observations, initial, settings, budgets))
-    assert len(states) == len(budgets)
-    for budget, state in zip(budgets, states, strict=True):
+    trajectory = list(learning_trajectory(observations, initial, settings, budgets))
+    assert tuple(budget for budget, _ in trajectory) == budgets
+    for budget, state in trajectory:
         if budget > 0:
             separate = learn_dictionary(observations, initial, replace(settings, max_rounds=budget))
             for name, values in separate._asdict().items():
                 assert torch.equal(values.nan_to_num(), getattr(state, name).nan_to_num()), name
-    last_rounds = [state.n_rounds for state in states[-3:]]
+    last_rounds = [state.n_rounds for _, state in trajectory[-3:]]
     if budgets[-1] == 70:
         assert last_rounds[0].min() < 30 < last_rounds[1].max() < 60
         assert torch.equal(last_rounds[1], last_rounds[2])
@@ -141,7 +141,7 @@ def test_a_trajectory_has_the_bits_of_separate_runs(budgets):
 def test_before_the_first_round_nothing_is_learned_and_codes_are_of_the_initial_dictionary():
     observations, initial = problem()
     settings = DictionaryLearning()
-    start, first = learning_trajectory(observations, initial, settings, (0, 1))
+    (_, start), (_, first) = learning_trajectory(observations, initial, settings, (0, 1))
     assert torch.equal(start.dictionary, initial)
     assert torch.equal(start.coding_dictionary, initial)
     assert torch.equal(start.codes, fista(observations, initial, settings.lam, settings.n_iter))
@@ -154,7 +154,7 @@ def test_a_state_that_was_yielded_does_not_change_later():
     observations = torch.rand(2, 16, 16, generator=torch.Generator().manual_seed(0))
     initial = random_dictionary(16, 16, (0, 1))
     trajectory = learning_trajectory(observations, initial, DictionaryLearning(n_iter=3), (1, 2, 3))
-    first = next(trajectory)
+    _, first = next(trajectory)
     kept = [values.clone() for values in first]
     assert len(list(trajectory)) == 2
     assert all(torch.equal(*pair) for pair in zip(first, kept, strict=True))

@@ -43,10 +43,10 @@ def replacing(path: Path) -> Iterator[Path]:
         # A folder that cannot be written to refuses even to have nothing removed from it.
         with suppress(OSError):
             temporary.unlink()
-        _sweep(path)
+        sweep(path)
 
 
-def _sweep(path: Path) -> None:
+def sweep(path: Path) -> None:
     """Remove what dead writers of `path` have left."""
     pattern = f".{glob.escape(path.stem)}+*{path.suffix}"
     for left in path.parent.glob(pattern):

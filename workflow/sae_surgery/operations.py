@@ -1,8 +1,9 @@
 """What surgeries yield, as files: the codes of all outcomes, and the dictionaries they refer to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,22 +32,54 @@ def write_operation(
     StoreError
         If codes hold values that are not finite.
     """
-    packed, outcomes = [], []
-    for outcome in surgery.operate(patient) if patient else ():
-        # Packed one by one: together, the dense codes of large cells would not fit into memory.
-        codes = [PackedCodes.pack(_array(outcome.codes[split])) for split in SCORED]
-        packed.append(PackedCodes.join(codes))
-        outcomes.append(replace(outcome, codes={}))
+    done = _Done()
+    if patient:
+        patient = replace(patient, checkpoint=patient.checkpoint.keeping(done))
+        for outcome in surgery.operate(patient):
+            done.add(outcome)
     store.write(
         path,
         "operation",
-        _variables(surgery, patient, outcomes, PackedCodes.stack(packed), data) if patient else (),
+        _variables(surgery, patient, done, data) if patient else (),
         origin,
         cell=data.cell.name,
         method=method,
         surgery=name,
-        n_atoms=packed[0].n_atoms if patient else 0,
+        n_atoms=done.packed[0].n_atoms if patient else 0,
     )
+
+
+class _Done:
+    """The outcomes so far."""
+
+    def __init__(self) -> None:
+        self.packed: list[PackedCodes] = []
+        self.outcomes: list[Outcome] = []
+        """Without their codes."""
+
+    def add(self, outcome: Outcome) -> None:
+        """Add an outcome."""
+        # Packed one by one: together, the dense codes of large cells would not fit into memory.
+        codes = [PackedCodes.pack(_array(outcome.codes[split])) for split in SCORED]
+        self.packed.append(PackedCodes.join(codes))
+        self.outcomes.append(replace(outcome, codes={}))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that has been added."""
+        return {
+            "packed": [
+                (*map(torch.from_numpy, (each.counts, each.atoms, each.values)), each.n_atoms)
+                for each in self.packed
+            ],
+            "outcomes": [vars(outcome) for outcome in self.outcomes],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        self.packed = [
+            PackedCodes(*map(_array, arrays), n_atoms) for *arrays, n_atoms in state_dict["packed"]
+        ]
+        self.outcomes = [Outcome(**each) for each in state_dict["outcomes"]]
 
 
 class Operation(Codes):
@@ -77,16 +110,16 @@ class Operation(Codes):
 def _variables(
     surgery: Surgery,
     patient: Patient,
-    outcomes: list[Outcome],
-    packed: PackedCodes,
+    done: _Done,
     data: CellData,
 ) -> Iterator[tuple[str, Variable]]:
+    outcomes = done.outcomes
     conditions = np.array([outcome.condition for outcome in outcomes])
     yield "condition", Variable(("outcome",), conditions, "condition of the surgery", None)
     if surgery.step:
         steps = np.array([outcome.step for outcome in outcomes], np.float64)
         yield surgery.step, Variable(("outcome",), steps, surgery.step_means)
-    yield from packed.variables(data, "outcome")
+    yield from PackedCodes.stack(done.packed).variables(data, "outcome")
     yield from _dictionaries(patient, outcomes)
     for name, long_name in surgery.diagnostics.items():
         nothing = torch.full((len(data.seeds),), torch.nan)

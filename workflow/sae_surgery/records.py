@@ -30,7 +30,8 @@ def record(step: str, run: Callable[..., None], options: Mapping[str, Any], bega
     date_back(inputs)
     first = len(files.written)
     run(**options)
-    outputs = files.written[first:]
+    # Checkpoints are gone by now.
+    outputs = [path for path in files.written[first:] if path.exists()]
     if outputs and not sys.stderr.isatty():
         job = {
             "step": step,

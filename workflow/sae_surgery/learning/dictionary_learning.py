@@ -4,13 +4,14 @@ Source of the dictionary's update: Engan, Aase and Husøy, Method of optimal dir
 design, ICASSP 1999; of its settings: Barin Pacela et al., arXiv 2603.28744.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from sae_surgery.checkpoints import NONE, Checkpoint
 from sae_surgery.checks import (
     require_count,
     require_increasing,
@@ -117,7 +118,7 @@ def learn_dictionary(
         If the shapes do not go together.
     """
     budgets = (settings.max_rounds,)
-    (result,) = learning_trajectory(observations, initial, settings, budgets, progress)
+    ((_, result),) = learning_trajectory(observations, initial, settings, budgets, progress)
     return result
 
 
@@ -128,17 +129,21 @@ def learning_trajectory(
     settings: DictionaryLearning,
     budgets: Sequence[int],
     progress: Tracker = silent,
-) -> Iterator[LearnedDictionary]:
+    checkpoint: Checkpoint = NONE,
+) -> Iterator[tuple[int, LearnedDictionary]]:
     """Learn as `learn_dictionary` does, once, and tell what it would return for several budgets.
 
     Parameters
     ----------
     budgets
         Numbers of rounds, increasing, that take the place of `settings.max_rounds`.
+    checkpoint
+        Saves what is learned between rounds. A run that goes on does not yield again what was
+        yielded before the checkpoint; let it keep what you have made of that.
 
     Yields
     ------
-    The bits of `learn_dictionary` with each budget. Before the first round, at a budget of 0,
+    A budget, and the bits of `learn_dictionary` with it. Before the first round, at a budget of 0,
     dictionary and coding dictionary are D_0, and codes are inferred with it from zero. A seed that
     has converged within a budget stays as it is in all larger ones. The other arguments are those
     of `learn_dictionary`.
@@ -151,42 +156,93 @@ def learning_trajectory(
     require_match(observations, initial)
     require_increasing(budgets=budgets)
     require_positive_integer(last_budget=budgets[-1])
-    shapes = observations.shape, initial.shape
-    n_seeds = len(observations)
-    observations, initial = pad_observations(observations), pad_dictionary(initial)
-    codes = observations.new_zeros(*observations.shape[:2], initial.shape[2])
-    state = LearnedDictionary(
-        dictionary=initial.clone(),
-        coding_dictionary=initial.clone(),
-        codes=torch.empty_like(codes),
-        n_rounds=torch.zeros(n_seeds, dtype=torch.int64, device=observations.device),
-        change=observations.new_full((n_seeds, budgets[-1]), torch.nan),
-    )
-    learning = torch.arange(n_seeds, device=observations.device)
-    dictionary = initial
-    for count in progress(range(budgets[-1]), "dictionary learning"):
-        previous = dictionary
-        codes = infer(observations, previous, settings.coding(), start=codes).codes
-        state.codes[learning] = codes
+    rounds = _Rounds(observations, initial, settings, budgets[-1])
+    for count in progress(checkpoint.steps(budgets[-1], rounds), "dictionary learning"):
+        rounds.infer()
         if count == budgets[0] == 0:
-            yield _copy(state, *shapes)
-        dictionary = fit_dictionary(observations, codes, settings.ridge)
-        change = _relative_change(dictionary, previous)
-        state.dictionary[learning] = dictionary
-        state.coding_dictionary[learning] = previous
-        state.change[learning, count] = change
-        state.n_rounds[learning] = count + 1
+            yield 0, rounds.result()
+        change = rounds.fit(count)
         if count + 1 in budgets:
-            yield _copy(state, *shapes)
-        goes_on = ~((change < settings.tolerance) & (count > settings.min_rounds))
-        if goes_on.all():
-            continue
-        if not goes_on.any():
+            yield count + 1, rounds.result()
+        rounds.keep(~((change < settings.tolerance) & (count > settings.min_rounds)))
+        if rounds.ended():
             break
-        learning, observations = learning[goes_on], observations[goes_on]
-        dictionary, codes = dictionary[goes_on], codes[goes_on]
-    for _ in (budget for budget in budgets if budget > count + 1):
-        yield _copy(state, *shapes)
+    for budget in budgets:
+        if budget > count + 1:
+            yield budget, rounds.result()
+
+
+class _Rounds:
+    """The seeds that still learn, and what has come of all so far; arrays are padded."""
+
+    def __init__(
+        self,
+        observations: Tensor,
+        initial: Tensor,
+        settings: DictionaryLearning,
+        max_rounds: int,
+    ) -> None:
+        self.settings = settings
+        self.shapes = observations.shape, initial.shape
+        self.observations, self.dictionary = pad_observations(observations), pad_dictionary(initial)
+        n_seeds, n_samples = self.observations.shape[:2]
+        self.codes = observations.new_zeros(n_seeds, n_samples, self.dictionary.shape[2])
+        self.learning = torch.arange(n_seeds, device=observations.device)
+        self.state = LearnedDictionary(
+            dictionary=self.dictionary.clone(),
+            coding_dictionary=self.dictionary.clone(),
+            codes=torch.empty_like(self.codes),
+            n_rounds=torch.zeros(n_seeds, dtype=torch.int64, device=observations.device),
+            change=observations.new_full((n_seeds, max_rounds), torch.nan),
+        )
+
+    def infer(self) -> None:
+        """Infer the codes of a round."""
+        coding = self.settings.coding()
+        self.codes = infer(self.observations, self.dictionary, coding, start=self.codes).codes
+        self.state.codes[self.learning] = self.codes
+
+    def fit(self, count: int) -> Tensor:
+        """Fit the dictionary to the codes in round `count`, from 0; return its change (seed,)."""
+        previous = self.dictionary
+        self.dictionary = fit_dictionary(self.observations, self.codes, self.settings.ridge)
+        change = _relative_change(self.dictionary, previous)
+        self.state.dictionary[self.learning] = self.dictionary
+        self.state.coding_dictionary[self.learning] = previous
+        self.state.change[self.learning, count] = change
+        self.state.n_rounds[self.learning] = count + 1
+        return change
+
+    def keep(self, goes_on: Tensor) -> None:
+        """Let the other seeds leave, given which of those that learn go on (seed,)."""
+        if not goes_on.all():
+            self.learning, self.observations = self.learning[goes_on], self.observations[goes_on]
+            self.dictionary, self.codes = self.dictionary[goes_on], self.codes[goes_on]
+
+    def ended(self) -> bool:
+        """Return whether no seed still learns."""
+        return len(self.learning) == 0
+
+    def result(self) -> LearnedDictionary:
+        """Return a copy of what has been learned."""
+        return _copy(self.state, *self.shapes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what rounds change.
+
+        The dictionary of the seeds that learn is saved beside the result as it lies in memory: its
+        strides can decide the last bits of a product. Codes are always contiguous.
+        """
+        state = self.state._asdict()
+        return {"learning": self.learning, "dictionary": self.dictionary, "state": state}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told, before the first round."""
+        self.learning = state_dict["learning"]
+        self.observations = self.observations[self.learning]
+        self.dictionary = state_dict["dictionary"]
+        self.state = LearnedDictionary(**state_dict["state"])
+        self.codes = self.state.codes[self.learning]
 
 
 def fit_dictionary(observations: Tensor, codes: Tensor, ridge: float) -> Tensor:

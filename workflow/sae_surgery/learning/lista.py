@@ -8,15 +8,16 @@ true codes are seen. Source: Gregor and LeCun, Learning fast approximations of s
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from sae_surgery.checkpoints import NONE, Checkpoint, InPlace, Streams
 from sae_surgery.checks import (
     require_match,
     require_non_negative,
@@ -82,6 +83,7 @@ def train_lista(
     seeds: Sequence[int],
     settings: Lista,
     progress: Tracker = silent,
+    checkpoint: Checkpoint = NONE,
 ) -> ListaParameters:
     """Train one network a seed.
 
@@ -97,6 +99,8 @@ def train_lista(
         See `Lista`.
     progress
         Wraps the loop over epochs.
+    checkpoint
+        Saves what is learned between epochs.
 
     Raises
     ------
@@ -111,7 +115,8 @@ def train_lista(
         )
     network = _network(dictionary, settings)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    for _ in progress(range(settings.epochs), "lista"):
+    epochs = checkpoint.steps(settings.epochs, network, Streams(generators))
+    for _ in progress(epochs, "lista"):
         pairs = zip(observations, generators, strict=True)
         network.epoch(torch.stack([_shuffle(samples, generator) for samples, generator in pairs]))
     return network.parameters()
@@ -160,6 +165,14 @@ class _Network(ABC):
     def parameters(self) -> ListaParameters:
         """Return a copy of the parameters."""
 
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what epochs change."""
+
+    @abstractmethod
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+
 
 def _network(dictionary: Tensor, settings: Lista) -> _Network:
     """Return the faster kind of network of those that can be trained for the dictionary."""
@@ -180,6 +193,7 @@ class CompiledNetwork(_Network):
         self.layers, self.thresholds = torch.cat(start[:2], 3), start.thresholds
         stacks = [self.layers.numpy(), self.thresholds[:, :, None].numpy()]
         stacks += [np.zeros_like(stack) for _ in range(2) for stack in stacks]
+        self.learned = InPlace(*stacks)
         self.arrays = list(zip(*stacks, self.dictionary.numpy(), strict=True))
         self.n_steps = 0
 
@@ -206,6 +220,15 @@ class CompiledNetwork(_Network):
         return ListaParameters(
             recurrent.contiguous(), encoder.contiguous(), self.thresholds.clone()
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what epochs change."""
+        return {"n_steps": self.n_steps, "learned": self.learned.state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        self.n_steps = state_dict["n_steps"]
+        self.learned.load_state_dict(state_dict["learned"])
 
 
 class TensorNetwork(_Network):
@@ -243,6 +266,15 @@ class TensorNetwork(_Network):
         """Return a copy of the parameters, without padding, seed first."""
         seed_first = ListaParameters(*(weights.transpose(0, 1) for weights in self.weights))
         return _trim(seed_first, self.obs_dim, self.n_atoms)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what epochs change."""
+        return {"learned": self.flat, "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        self.flat.copy_(state_dict["learned"])
+        self.optimiser.load_state_dict(state_dict["optimiser"])
 
     def differentiate(self, batch: Tensor, error_scale: float, penalty: float) -> None:
         """Write the gradient of Σ error_scale ‖y − D z‖² / 2 + penalty ‖z‖₁ over the samples.

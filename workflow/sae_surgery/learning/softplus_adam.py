@@ -15,15 +15,18 @@ there are threads. On a CPU, in single precision, compiled loops do what tensors
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
+from sae_surgery.checkpoints import NONE, Checkpoint, InPlace
 from sae_surgery.checks import (
     require_count,
     require_match,
@@ -127,6 +130,7 @@ def learn_softplus(
     seeds: Sequence[int],
     settings: SoftplusAdam,
     progress: Tracker = silent,
+    checkpoint: Checkpoint = NONE,
 ) -> SoftplusResult:
     """Learn a dictionary and codes for each seed, from random ones.
 
@@ -146,6 +150,8 @@ def learn_softplus(
         See `SoftplusAdam`.
     progress
         Wraps each seed's loop over steps.
+    checkpoint
+        Saves what is learned between steps, each seed by itself.
 
     Raises
     ------
@@ -167,7 +173,8 @@ def learn_softplus(
         problem = _problem(dictionary.to(taught), settings.lam)
         problem.add(taught, starts[0], teaches=True)
         problem.add(coded, starts[1], teaches=False)
-        return _descend(problem, settings, progress, f"softplus_adam, seed {seed}")
+        part = checkpoint.part(f"seed_{seed}")
+        return _descend(problem, settings, progress, f"softplus_adam, seed {seed}", part)
 
     return _stack(each_seed(run, seeds, observations, others))
 
@@ -277,6 +284,14 @@ class _Problem(ABC):
     def codes(self) -> list[Tensor]:
         """Return the codes (sample, atom) of each set, in the order of adding."""
 
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what steps change."""
+
+    @abstractmethod
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+
 
 def _problem(dictionary: Tensor, lam: float) -> _Problem:
     """Return the faster kind of problem of those that can start from a dictionary (obs, atom)."""
@@ -315,7 +330,6 @@ class TensorProblem(_Problem):
         self.atoms = self.extended[: self.obs_dim]
         self.norms = self.extended[self.obs_dim]
         self.samples: list[_Samples] = []
-        self.optimiser: torch.optim.Adam | None = None
 
     def add(self, observations: Tensor, logits: Tensor, teaches: bool) -> None:
         """Add observations (sample, obs) with the u (sample, atom) to start from."""
@@ -330,14 +344,19 @@ class TensorProblem(_Problem):
         """Take a step of Adam and return the loss before it."""
         torch.linalg.vector_norm(self.atoms, dim=0, out=self.norms)
         loss = float(sum(self._differentiate(samples) for samples in self.samples))
-        if self.optimiser is None:
-            logits = [samples.logits for samples in self.samples]
-            teaching = any(samples.teaches for samples in self.samples)
-            learned = [*logits, self.atoms] if teaching else logits
-            self.optimiser = torch.optim.Adam(learned, fused=True)
         self.optimiser.param_groups[0]["lr"] = rate
         self.optimiser.step()
         return loss
+
+    @cached_property
+    def optimiser(self) -> torch.optim.Adam:
+        """Adam on what is learned, once all samples have been added."""
+        return torch.optim.Adam(self._learned(), fused=True)
+
+    def _learned(self) -> list[Tensor]:
+        logits = [samples.logits for samples in self.samples]
+        teaching = any(samples.teaches for samples in self.samples)
+        return [*logits, self.atoms] if teaching else logits
 
     def _differentiate(self, samples: _Samples) -> Tensor:
         """Return the share of one set of samples in the loss and write the gradient."""
@@ -365,6 +384,16 @@ class TensorProblem(_Problem):
     def codes(self) -> list[Tensor]:
         """Return the codes (sample, atom) of each set, in the order of adding."""
         return [softplus(samples.logits) for samples in self.samples]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what steps change."""
+        learned = InPlace(*self._learned()).state_dict()
+        return {"learned": learned, "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        InPlace(*self._learned()).load_state_dict(state_dict["learned"])
+        self.optimiser.load_state_dict(state_dict["optimiser"])
 
 
 class CompiledProblem(_Problem):
@@ -413,6 +442,42 @@ class CompiledProblem(_Problem):
         """Return the codes (sample, atom) of each set, in the order of adding."""
         return [softplus(torch.from_numpy(samples.logits)) for samples in self.samples]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what steps change."""
+        return {"n_steps": self.n_steps, "arrays": self._arrays().state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        self.n_steps = state_dict["n_steps"]
+        self._arrays().load_state_dict(state_dict["arrays"])
+
+    def _arrays(self) -> InPlace:
+        learned = [(samples.logits, samples.first, samples.second) for samples in self.samples]
+        return InPlace(*self.learned, *chain.from_iterable(learned))
+
+
+@dataclass
+class _Course:
+    """How one seed has come along, beside what it has learned."""
+
+    rate: AdaptiveRate
+    stop: EarlyStop
+    losses: list[float] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what steps change."""
+        return {
+            "rate": (self.rate.rate, self.rate.lowest, self.rate.steps_since),
+            "stop": (self.stop.lowest, self.stop.steps_since),
+            "losses": self.losses,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        self.rate.rate, self.rate.lowest, self.rate.steps_since = state_dict["rate"]
+        self.stop.lowest, self.stop.steps_since = state_dict["stop"]
+        self.losses = state_dict["losses"]
+
 
 class _Run(NamedTuple):
     """What is kept of one seed; the optimiser's arrays are not."""
@@ -424,17 +489,23 @@ class _Run(NamedTuple):
     rate: float
 
 
-def _descend(problem: _Problem, settings: SoftplusAdam, progress: Tracker, label: str) -> _Run:
+def _descend(
+    problem: _Problem,
+    settings: SoftplusAdam,
+    progress: Tracker,
+    label: str,
+    checkpoint: Checkpoint = NONE,
+) -> _Run:
     """Optimise one seed in place."""
-    rate, stop, recorded = AdaptiveRate(settings), EarlyStop(settings), []
-    for step in progress(range(settings.max_steps), label):
-        loss = problem.step(rate.rate)
-        rate.update(loss)
+    course = _Course(AdaptiveRate(settings), EarlyStop(settings))
+    for step in progress(checkpoint.steps(settings.max_steps, problem, course), label):
+        loss = problem.step(course.rate.rate)
+        course.rate.update(loss)
         if step % RECORD_EVERY == 0:
-            recorded.append(loss)
-        if stop.reached(loss, step):
+            course.losses.append(loss)
+        if course.stop.reached(loss, step):
             break
-    return _Run(problem.dictionary(), problem.codes(), recorded, step + 1, rate.rate)
+    return _Run(problem.dictionary(), problem.codes(), course.losses, step + 1, course.rate.rate)
 
 
 def _draw_logits(

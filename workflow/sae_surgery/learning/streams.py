@@ -50,13 +50,13 @@ class BatchOrder:
         require_positive_integer(n_samples=n_samples)
         require_count(skip_epochs=skip_epochs)
         self._n_samples = n_samples
-        self._generators = [_generator(seed) for seed in seeds]
+        self.generators = [_generator(seed) for seed in seeds]
         for _ in range(skip_epochs):
             self.next_epoch()
 
     def next_epoch(self) -> Tensor:
         """Return the next epoch's permutations of the samples, (seed, sample), int64 on the CPU."""
-        return torch.stack([self._permutation(generator) for generator in self._generators])
+        return torch.stack([self._permutation(generator) for generator in self.generators])
 
     def _permutation(self, generator: Generator) -> Tensor:
         """Draw what one pass over a `DataLoader` draws, in its order (read off torch 2.13)."""

@@ -57,6 +57,7 @@ class AutoencoderMethod(Method):
             problem.seeds,
             problem.track,
             record,
+            problem.checkpoint.keeping(records),
         )
         model = Model()
         for field, (name, dims, long_name) in PARAMETERS.items():

@@ -34,7 +34,12 @@ class ListaMethod(Method):
         dictionary = self.dictionary(problem)
         observations = problem.observations["val"]
         parameters = train_lista(
-            observations, dictionary, problem.seeds, self.settings, problem.track
+            observations,
+            dictionary,
+            problem.seeds,
+            self.settings,
+            problem.track,
+            problem.checkpoint,
         )
         model = Model(
             dictionary=Parameter(dictionary, ("obs", "atom"), "dictionary of the loss"),

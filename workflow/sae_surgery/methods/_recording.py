@@ -1,6 +1,7 @@
 """Parameters kept while a method learns, to show later how it learned."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -34,6 +35,14 @@ class Records:
                 shape = (len(value), self.n_records, *value.shape[1:])
                 self.values[name] = value.new_empty(shape)
             self.values[name][:, index] = value
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the records, those still to come with any values."""
+        return self.values
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        self.values = dict(state_dict)
 
     def add_to(self, model: Model) -> None:
         """Put the records into the model whose parameters they are."""

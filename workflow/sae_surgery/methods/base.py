@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from sae_surgery.checkpoints import NONE, Checkpoint
 from sae_surgery.problem import Cell
 from sae_surgery.progress import Tracker, silent
 from sae_surgery.settings import NoSettings
@@ -92,6 +93,8 @@ class Problem:
     parent: Model | None = None
     """The fitted model of the method named by `parent`."""
     track: Tracker = silent
+    checkpoint: Checkpoint = NONE
+    """Where a long training is saved on its way."""
 
 
 class Method(ABC):

@@ -38,14 +38,15 @@ class DlFista(Method):
         times = recorded_times(cell, self.settings.max_rounds, self.settings.record_every)
         budgets = [time + 1 for time in times]
         records = Records(len(times))
-        for index, result in enumerate(
-            learning_trajectory(observations, initial, self.settings, budgets, problem.track)
+        checkpoint = problem.checkpoint.keeping(records)
+        for budget, result in learning_trajectory(
+            observations, initial, self.settings, budgets, problem.track, checkpoint
         ):
             learned = {
                 "dictionary": result.dictionary,
                 "coding_dictionary": result.coding_dictionary,
             }
-            records.write(index, result.n_rounds - 1, learned)
+            records.write(budgets.index(budget), result.n_rounds - 1, learned)
         atoms = ("obs", "atom")
         model = Model(
             dictionary=Parameter(result.dictionary, atoms, "learned dictionary"),

@@ -32,6 +32,7 @@ class SoftplusAdamMethod(Method):
             problem.seeds,
             self.settings,
             problem.track,
+            problem.checkpoint,
         )
         model = Model(
             dictionary=Parameter(result.dictionary, ("obs", "atom"), "learned dictionary"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sae_surgery import devices, methods
+from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
 from sae_surgery.codes import PackedCodes, write_codes
 from sae_surgery.data import SCORED, CellData
 from sae_surgery.errors import SurgeryError
@@ -60,10 +61,13 @@ def fit(
         status=f"skipped: {reason}" if reason else "ok",
     )
     print(f"{name} on {data.cell.name}, {origin.device}: {origin.status}", file=sys.stderr)
-    fitted = Fitted(Model()) if reason else method.fit(_problem(method, data, parent, device))
+    checkpoint = checkpoint_of(scratch(), asdict(origin), device)
+    problem = _problem(method, data, parent, checkpoint)
+    fitted = Fitted(Model()) if reason else method.fit(problem)
     codes = None if reason else _scored_codes(method, fitted, data, device)
     write_model(model_path, fitted.model, data, name, origin)
     write_codes(codes_path, codes, data, name, origin)
+    checkpoint.remove()
 
 
 def _read_parent(
@@ -82,8 +86,11 @@ def _orphaned(method: Method, parent: Model | None) -> str | None:
     return f"{method.parent}, whose model it starts from, cannot run on this cell"
 
 
-def _problem(method: Method, data: CellData, parent: Model | None, device: torch.device) -> Problem:
+def _problem(
+    method: Method, data: CellData, parent: Model | None, checkpoint: Checkpoint
+) -> Problem:
     """Return what the method declares that it may see, and nothing else."""
+    device = checkpoint.device
 
     def true_codes(split: str) -> Tensor:
         dense = [data.true_codes(split, index) for index in range(len(data.seeds))]
@@ -106,6 +113,7 @@ def _problem(method: Method, data: CellData, parent: Model | None, device: torch
         ),
         parent=parent,
         track=track,
+        checkpoint=checkpoint,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from sae_surgery import devices, surgeries
+from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
 from sae_surgery.codes import Codes
 from sae_surgery.data import SCORED, CellData
 from sae_surgery.errors import SurgeryError
@@ -61,15 +62,17 @@ def operate(
         status=f"skipped: {reason}" if reason else "ok",
     )
     print(f"{name} of {method_name} on {data.cell.name}: {origin.status}", file=sys.stderr)
-    patient = None if reason else _patient(method, model, codes, data, device)
+    checkpoint = checkpoint_of(scratch(), asdict(origin), device)
+    patient = None if reason else _patient(method, model, codes, data, checkpoint)
     write_operation(output, name, surgery, patient, data, method_name, origin)
+    checkpoint.remove()
 
 
 def _patient(
-    method: Method, model: Model, codes: Codes, data: CellData, device: torch.device
+    method: Method, model: Model, codes: Codes, data: CellData, checkpoint: Checkpoint
 ) -> Patient:
     def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values).to(device, method.precision)
+        return torch.from_numpy(values).to(checkpoint.device, method.precision)
 
     seeds = range(len(data.seeds))
     return Patient(
@@ -84,4 +87,5 @@ def _patient(
         },
         truth=tensor(data.dictionary()),
         track=track,
+        checkpoint=checkpoint,
     )

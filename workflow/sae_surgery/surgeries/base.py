@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from sae_surgery.checkpoints import NONE, Checkpoint
 from sae_surgery.methods.base import Method, Model
 from sae_surgery.problem import Cell
 from sae_surgery.progress import Tracker, silent
@@ -33,6 +34,8 @@ class Patient:
     truth: Tensor
     """The true dictionary A (seed, obs, latent), for the conditions that borrow from it."""
     track: Tracker = silent
+    checkpoint: Checkpoint = NONE
+    """Where a long training is saved on its way."""
 
     @property
     def dictionary(self) -> Tensor:
@@ -91,4 +94,8 @@ class Surgery(ABC):
 
     @abstractmethod
     def operate(self, patient: Patient) -> Iterator[Outcome]:
-        """Yield the outcomes one by one; each is written down before the next is asked for."""
+        """Yield the outcomes one by one; each is written down before the next is asked for.
+
+        A surgery that goes on from the patient's checkpoint yields only those that come after: the
+        checkpoint keeps the others.
+        """

@@ -60,9 +60,14 @@ class WarmStartDecoder(Surgery):
     ) -> Iterator[Outcome]:
         observations = patient.centred()
         trajectory = learning_trajectory(
-            observations["val"], initial, self.settings, counts, patient.track
+            observations["val"],
+            initial,
+            self.settings,
+            counts,
+            patient.track,
+            patient.checkpoint.part(condition),
         )
-        for count, learned in zip(counts, trajectory, strict=True):
+        for count, learned in trajectory:
             # The published OOD codes are carried along from round to round.
             rounds = min(max(count, 1), ROUNDS_OF_CODING)
             codes_ood = fista(

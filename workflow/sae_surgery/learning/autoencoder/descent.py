@@ -7,11 +7,14 @@ rounding tells them apart.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sae_surgery.checkpoints import InPlace
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters, BatchLoss
 from sae_surgery.learning.seeds import adamw_rates, each_seed
@@ -48,6 +51,14 @@ class Descent(ABC):
     def epoch(self, order: Tensor) -> BatchLoss:
         """Visit the samples in an order (seed, sample); return the mean loss before the steps."""
 
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return what epochs change."""
+
+    @abstractmethod
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+
 
 def descent_for(observations: Tensor) -> type[Descent]:
     """Return the faster of the descents that can work on the observations."""
@@ -76,6 +87,17 @@ class TorchDescent(Descent):
             for mean, value in zip(means, loss, strict=True):
                 mean.add_(value, alpha=batch.shape[1] / n_samples)
         return means
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what epochs change."""
+        learned = {name: getattr(self.parameters, name) for name in self.autoencoder.learns}
+        return {"learned": learned, "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        for name, value in state_dict["learned"].items():
+            getattr(self.parameters, name).copy_(value)
+        self.optimiser.load_state_dict(state_dict["optimiser"])
 
 
 class CompiledDescent(Descent):
@@ -121,6 +143,18 @@ class CompiledDescent(Descent):
 
         losses = each_seed(train, self.learners, self.observations, order)
         return BatchLoss(*self.observations.new_tensor(np.array(losses)).T)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what epochs change."""
+        return {"n_steps": self.n_steps, "arrays": self._arrays().state_dict()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` has told."""
+        self.n_steps = state_dict["n_steps"]
+        self._arrays().load_state_dict(state_dict["arrays"])
+
+    def _arrays(self) -> InPlace:
+        return InPlace(*(a for learner in self.learners for weights in learner for a in weights))
 
 
 def _threshold_or_empty(parameters: AutoencoderParameters, seed: int) -> np.ndarray:

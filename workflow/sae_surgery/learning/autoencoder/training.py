@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from sae_surgery.checkpoints import NONE, Checkpoint, InPlace, Streams
 from sae_surgery.inference.columns import unit_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters
@@ -36,6 +37,7 @@ def train_autoencoder(
     seeds: Sequence[int],
     progress: Tracker = silent,
     on_epoch: Callable[[int, AutoencoderParameters], None] = _ignore,
+    checkpoint: Checkpoint = NONE,
 ) -> tuple[AutoencoderParameters, TrainingHistory]:
     """Train one autoencoder a seed, on the device of the observations; see `descent`.
 
@@ -56,6 +58,8 @@ def train_autoencoder(
     on_epoch
         Called after each epoch with its number, from 0, and the parameters, which are views: copy
         what should stay.
+    checkpoint
+        Saves what is learned between epochs.
 
     Raises
     ------
@@ -78,7 +82,9 @@ def train_autoencoder(
     reconstruction = observations.new_zeros(len(seeds), settings.epochs)
     history = TrainingHistory(reconstruction, torch.zeros_like(reconstruction))
 
-    for epoch in progress(range(settings.epochs), f"sae_{autoencoder.name}"):
+    changed = descent, Streams(order.generators), InPlace(*history)
+    epochs = checkpoint.steps(settings.epochs, *changed)
+    for epoch in progress(epochs, f"sae_{autoencoder.name}"):
         loss = descent.epoch(order.next_epoch())
         for record, value in zip(history, loss, strict=True):
             record[:, epoch] = value
