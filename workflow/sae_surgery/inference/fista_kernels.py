@@ -251,7 +251,7 @@ def scatter(gathered, few, values):
 
 @compiled
 def subtract_product(gram, x, correlations):
-    """Subtract G x from the correlations: four rows' products with x at a time, which is fastest."""
+    """Subtract G x from the correlations; four products at a time are fastest."""
     zero = x.dtype.type(0)
     for a in range(0, len(x), 4):
         sum0, sum1, sum2, sum3 = zero, zero, zero, zero
