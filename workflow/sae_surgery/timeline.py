@@ -47,7 +47,7 @@ def draw(jobs: Sequence[Job]) -> Figure:
         axes = figure.add_subplot()
         for job, lane in zip(jobs, places, strict=True):
             axes.barh(
-                lane,
+                lane + 1,
                 (job.ended - job.began) / 60,
                 left=(job.began - begin) / 60,
                 height=0.9,
