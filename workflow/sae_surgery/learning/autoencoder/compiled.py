@@ -165,14 +165,14 @@ def next_batch(batches, number, decoder_bias):
 @compiled
 def rectify(codes, bias):
     """Add b_e to codes (atom, sample), set negative ones to zero, and return their sum."""
+    # In double precision: where arrays lie in memory decides the order of this sum.
     total, zero = 0.0, codes.dtype.type(0)
     for atom in range(len(codes)):
-        partial, offset = zero, bias[atom]
+        offset = bias[atom]
         for sample in range(codes.shape[1]):
             value = max(codes[atom, sample] + offset, zero)
             codes[atom, sample] = value
-            partial += value
-        total += partial
+            total += value
     return total
 
 
@@ -220,12 +220,10 @@ def subtract_and_scale(reconstruction, centred, obs_dim):
     scale = centred.dtype.type(2 / (n_samples * obs_dim))
     total = 0.0
     for sample in range(n_samples):
-        partial = centred.dtype.type(0)
         for i in range(n_dims):
             error = reconstruction[sample, i] - centred[sample, i]
-            partial += error * error
+            total += np.float64(error) * error
             reconstruction[sample, i] = scale * error
-        total += partial
     return total / obs_dim
 
 
