@@ -1,12 +1,12 @@
 """A bench on which the contract tests fit methods, each once per set of seeds."""
 
-import dataclasses
 from pathlib import Path
 
 from sae_surgery import methods
 from sae_surgery.codes import Codes
 from sae_surgery.data import CellData
 from sae_surgery.problem import Cell
+from sae_surgery.settings import applicable
 from sae_surgery.steps.fit import fit
 from sae_surgery.steps.simulate import simulate
 
@@ -17,8 +17,7 @@ BRIEF = {"epochs": 2, "max_rounds": 3, "max_steps": 20, "n_iter": 10}
 
 
 def brief_settings(name):
-    known = {field.name for field in dataclasses.fields(methods.load(name).Settings)}
-    return {key: value for key, value in BRIEF.items() if key in known}
+    return applicable(methods.load(name).Settings, BRIEF)
 
 
 class Bench:

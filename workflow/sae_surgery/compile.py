@@ -4,13 +4,12 @@ Numba keeps what it has compiled beside the source. So every method is fitted, e
 and everything scored on a tiny cell; the results are thrown away.
 """
 
-import dataclasses
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from sae_surgery import methods, surgeries
 from sae_surgery.problem import Cell
+from sae_surgery.settings import applicable
 from sae_surgery.steps.evaluate import evaluate
 from sae_surgery.steps.fit import fit
 from sae_surgery.steps.operate import operate
@@ -29,10 +28,10 @@ def compile_loops(folder: Path) -> None:
     for name in sorted(methods.available(), key=lambda name: methods.trait(name, "parent") or ""):
         parent = methods.trait(name, "parent")
         parent_path = folder / f"{parent}.nc" if parent else None
-        settings = _budgets(methods.load(name).Settings)
+        settings = applicable(methods.load(name).Settings, BUDGETS)
         fit(name, data, parent_path, settings, "cpu", 1, *_files(folder, name))
     for name in surgeries.available():
-        settings = _budgets(surgeries.load(name).Settings)
+        settings = applicable(surgeries.load(name).Settings, BUDGETS)
         operate(name, data, *_files(folder, PATIENT), settings, "cpu", 1, folder / "operation.nc")
     models, codes = zip(*(_files(folder, name) for name in methods.available()), strict=True)
     evaluate(data, codes, models, "paper", folder / "metrics.nc")
@@ -40,11 +39,6 @@ def compile_loops(folder: Path) -> None:
 
 def _files(folder: Path, method: str) -> tuple[Path, Path]:
     return folder / f"{method}.nc", folder / f"{method}_codes.nc"
-
-
-def _budgets(settings: type) -> dict[str, Any]:
-    known = {field.name for field in dataclasses.fields(settings)}
-    return {name: value for name, value in BUDGETS.items() if name in known}
 
 
 if __name__ == "__main__":

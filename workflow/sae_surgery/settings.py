@@ -34,6 +34,11 @@ def make_settings(name: str, cls: type, given: Mapping[str, Any]) -> Any:
         raise SurgeryError(f"settings.{name}: {error}") from error
 
 
+def applicable(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the values that a class of settings has a field for."""
+    return {item.name: values[item.name] for item in fields(cls) if item.name in values}
+
+
 def _same_type(value: Any, default: Any) -> bool:
     """Whether a value may stand where `default` does; an int may stand for a float."""
     if isinstance(default, bool) or isinstance(value, bool):

@@ -238,7 +238,7 @@ def _infer(
                 target.copy_(codes[:, : target.shape[1], :n_atoms])
 
         blocks = sample_blocks(observations.shape[1], dictionary.shape[2], dictionary.device)
-        each(infer, blocks) if dictionary.device.type == "cpu" else list(map(infer, blocks))
+        list((each if dictionary.device.type == "cpu" else map)(infer, blocks))
     return snapshots
 
 
