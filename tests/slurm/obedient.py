@@ -1,18 +1,24 @@
 """A method that does as it is told while it is being fitted, to test what becomes of its job."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from sae_surgery.methods.base import Fitted, Method, Model, Problem
+from sae_surgery.checkpoints import InPlace
+from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
 from sae_surgery.problem import Cell
+
+N_STEPS = 20
 
 
 class Obedient(Method):
-    """Codes are the observations; fitting follows the file `orders/<cell>` as long as it is there.
+    """Codes are the observations; what is learned is a number that any slip would change.
 
-    `wait` waits until the file is gone, `memory` takes two gigabytes and waits.
+    Half-way, learning follows the file `orders/<cell>` as long as it is there: `wait` waits until
+    the file is gone, `memory` takes two gigabytes and waits.
     """
 
     title = "Obedient"
@@ -21,15 +27,23 @@ class Obedient(Method):
     gpu_from = 40
 
     def fit(self, problem: Problem) -> Fitted:
-        """Follow orders."""
-        order = Path("orders") / problem.cell.name
-        if order.exists():
-            taken = bytearray(2 * 10**9) if order.read_text() == "memory" else b""
-            while order.exists():
-                time.sleep(0.1)
-            del taken
-        return Fitted(Model())
+        """Iterate a chaotic map, saving each step."""
+        learned = torch.full((len(problem.seeds), 1), 0.3)
+        checkpoint = replace(problem.checkpoint, seconds=0)
+        for step in checkpoint.steps(N_STEPS, InPlace(learned)):
+            learned.mul_(3.9 * (1 - learned))
+            if step == N_STEPS // 2:
+                _obey(Path("orders") / problem.cell.name)
+        return Fitted(Model(learned=Parameter(learned, ("part",), "what was learned")))
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Return what is observed."""
         return observations
+
+
+def _obey(order: Path) -> None:
+    if order.exists():
+        taken = bytearray(2 * 10**9) if order.read_text() == "memory" else b""
+        while order.exists():
+            time.sleep(0.1)
+        del taken

@@ -80,6 +80,7 @@ class Driver:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                preexec_fn=_heed_interrupts,
             )
 
     @property
@@ -98,6 +99,11 @@ class Driver:
     def end(self) -> int:
         """Wait for the end and return the exit status."""
         return self.process.wait(SECONDS)
+
+
+def _heed_interrupts() -> None:
+    """Undo what a shell does to what it starts in the background, these tests perhaps."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def submitted_project(folder: Path, cluster: Cluster, **changes: object) -> SubmittedProject:

@@ -120,6 +120,12 @@ def test_no_other_fit_failed(survived):
     assert len(re.findall("^failed: fit", driver.said, re.MULTILINE)) == 4
 
 
+def test_the_job_that_met_its_time_limit_went_on_where_it_was_cut_off(survived):
+    project, _ = survived
+    log = project.results / f"logs/fit/{LATE}/obedient.log"
+    assert "training goes on after step" in log.read_text()
+
+
 def test_the_results_are_those_of_an_undisturbed_run(survived, undisturbed):
     project, _ = survived
     reference, local = undisturbed

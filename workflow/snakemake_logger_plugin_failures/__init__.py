@@ -25,7 +25,8 @@ class LogHandler(LogHandlerBase):
         if failed and not any(_tells_of_success(path) for path in record.log):
             reason = (record.rule_msg or "its command failed").partition(". ")[0]
             logs = " ".join(str(path).partition(" (")[0] for path in record.log)
-            print(f"failed: {record.rule_name}, log: {logs}, reason: {reason}", file=sys.stderr)
+            # On a line of its own wherever Snakemake's report, from another thread, has got to.
+            sys.stderr.write(f"\nfailed: {record.rule_name}, log: {logs}, reason: {reason}\n")
 
 
 def _tells_of_success(log: str) -> bool:
