@@ -8,7 +8,7 @@ import xarray as xr
 import yaml
 
 from published_tables import by_seed, make_table, released_rows
-from sae_surgery import config, published
+from sae_surgery import config, published, store
 from sae_surgery.comparison import expectations
 from sae_surgery.comparison.criteria import RELATIVE, Criteria, kind_of
 from sae_surgery.comparison.expectations import EXACT, NONE, PER_SEED, RULES, STATISTICAL
@@ -16,6 +16,8 @@ from sae_surgery.comparison.reproduced import LAST, reproduced
 from sae_surgery.comparison.rows import compare
 from sae_surgery.comparison.summary import sums, worst
 from sae_surgery.errors import SurgeryError
+from sae_surgery.steps.compare import compare as step
+from sae_surgery.store import Origin, Variable
 
 CRITERIA = Criteria.of({})
 
@@ -170,6 +172,23 @@ def test_the_worst_come_first():
     assert ranked["verdict"].iloc[0] == "differs"
     differing = ranked[ranked["verdict"] == "differs"]["excess"]
     assert (np.diff(differing) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("experiment", "protocol", "words"),
+    [
+        ("mine", "paper", r"table\.nc: nothing was published on 'mine', but on frozen_decoder"),
+        ("latents", "strict", r"table\.nc: protocol 'strict', but 'paper' was published"),
+    ],
+)
+def test_tables_that_nothing_was_published_on_are_refused(tmp_path, experiment, protocol, words):
+    names = Variable(("method",), np.array(["raw"]), "name", None)
+    variables = {"title": names, "family": names}
+    told = {"experiment": experiment, "run": "r", "protocol": protocol}
+    path = tmp_path / "table.nc"
+    store.write(path, "table", variables.items(), Origin("a table"), **told)
+    with pytest.raises(SurgeryError, match=words):
+        step([path], tmp_path, {})
 
 
 def test_limits_have_their_kind():

@@ -60,6 +60,15 @@ def test_a_doubled_row_is_named_and_not_used(folder):
     assert len(read_released(folder).numbers) == (len(rows) - 1) * 6
 
 
+def test_a_row_that_two_files_have_is_doubled(folder):
+    rows = released_rows()
+    write(folder, rows)
+    write(folder, rows[4:5], "exp_vary_latents_10k.json")
+    found = read_released(folder).findings
+    (finding,) = [what for file, what in found if file == f"{FILE} and exp_vary_latents_10k.json"]
+    assert finding.startswith(name_of(rows[4]))
+
+
 def test_a_missing_row_is_named(folder):
     rows = released_rows()
     gone = rows.pop(4)
@@ -70,9 +79,9 @@ def test_a_missing_row_is_named(folder):
 def test_a_method_that_is_not_there_at_all_is_named(folder):
     write(folder, [row for row in released_rows() if row["method"] != "dl_fista"])
     found = hold_against(published.facts("latents"), read_released(folder).numbers)
-    assert [what.split(":")[0] for _, what in found] == [
-        "dl_fista at n100_k10_m47_s5000",
-        "dl_fista at n50_k10_m33_s5000",
+    assert [what for _, what in found] == [
+        "n100_k10_m47_s5000: 6 published numbers of dl_fista have no row",
+        "n50_k10_m33_s5000: 6 published numbers of dl_fista have no row",
     ]
 
 

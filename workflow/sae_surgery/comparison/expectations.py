@@ -61,6 +61,7 @@ RULES = (
         "FISTA with the true dictionary, whose codes have the right sign.",
         source=_PHASES,
         method="fista_oracle",
+        metric="auc_*",
     ),
     Rule(
         NONE,

@@ -1,17 +1,18 @@
 """What is wrong or odd about the authors' released rows, each named so that it can be found."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pandas as pd
 
 from sae_surgery.comparison.authors import SEEDS, Place
+from sae_surgery.published import ROUNDING
 
 _FACTORS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
 """The factors c of the phase transition."""
 _NO_STEP = -1.0
-_HALF_DIGIT = 5e-6  # of the six that are published
+_TINY = 1e-12  # rounding of a mean that is zero
 
 
 class Finding(NamedTuple):
@@ -27,20 +28,21 @@ def examine(rows: pd.DataFrame) -> list[Finding]:
     Parameters
     ----------
     rows
-        Columns file, source, theirs (the authors' name of the method), n_latents, k, obs_dim,
-        n_samples, step, metric, seed and best_dim (−1 where a row has none), one row a number.
+        Columns file, source, those of `Place`, theirs (the authors' name of the method), metric,
+        seed and best_dim (−1 where a row has none), one row a number.
     """
     named = rows.assign(cell=_cell_names(rows), step=rows["step"].fillna(_NO_STEP))
     return [*_doubled(named), *_missing(named), *_spliced(named), *_wide(named)]
 
 
 def _doubled(rows: pd.DataFrame) -> Iterator[Finding]:
-    place = ["file", "theirs", "cell", "step", "seed"]
-    counts = rows.groupby([*place, "metric"]).size().groupby(place).max()
-    for (file, theirs, cell, step, seed), count in counts.items():
-        if count > 1:
-            where = f"{theirs} at {_at(cell, [step])}, seed {seed}"
-            yield Finding(file, f"{where}: {count} rows instead of one; none of them is used")
+    place = ["source", "method", "condition", "cell", "step", "seed"]
+    twice = rows[rows.duplicated([*place, "metric"], keep=False)]
+    for (*_, cell, step, seed), some in twice.groupby(place):
+        files, names = (" and ".join(sorted(set(some[each]))) for each in ("file", "theirs"))
+        count = some["metric"].value_counts().max()
+        where = f"{names} at {_at(cell, [step])}, seed {seed}"
+        yield Finding(files, f"{where}: {count} rows instead of one; none of them is used")
 
 
 def _missing(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -77,7 +79,7 @@ def _spliced(rows: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _grid(n: int, k: int, logarithm) -> set[int]:
+def _grid(n: int, k: int, logarithm: Callable[[float], float]) -> set[int]:
     return {min(n, max(1, math.ceil(c * k * logarithm(n / k)))) for c in _FACTORS}
 
 
@@ -106,22 +108,23 @@ def hold_against(facts: pd.DataFrame, numbers: pd.DataFrame) -> Iterator[Finding
     place = ["source", *Place._fields, "metric"]
     means = numbers.groupby(place, dropna=False)["value"].agg(["mean", "size"]).reset_index()
     both = facts.merge(means, "left", place, suffixes=("", "_released"))
-    both = both.assign(cell=_cell_names(both))
+    both = both.assign(cell=_cell_names(both), step=both["step"].fillna(_NO_STEP))
     sized = ["source", "n_latents"]
     # What is absent with its whole file has been told.
     both = both.merge(numbers[sized].drop_duplicates(), on=sized)
+    for (source, cell), rows in both[both["size"].isna()].groupby(["source", "cell"]):
+        methods = ", ".join(sorted(set(rows["method"])))
+        yield Finding(source, f"{cell}: {len(rows)} published numbers of {methods} have no row")
     distance = (both["mean"] - both["mean_released"]).abs()
-    all_seeds = both["size"] == both["n_seeds"]
-    for what, some in (
-        ("no released row for {count} published numbers, such as", both["size"].isna()),
-        (
-            "{count} means are not those of the published facts, such as",
-            all_seeds & (distance > _HALF_DIGIT * both["mean"].abs() + 1e-12),
-        ),
-    ):
-        for (source, method, cell), rows in both[some].groupby(["source", "method", "cell"]):
-            told = what.format(count=len(rows))
-            yield Finding(source, f"{method} at {cell}: {told} {rows['metric'].iloc[0]}")
+    # Of fewer seeds, which are named elsewhere, the mean is another.
+    whole = both["size"] == both["n_seeds"]
+    for row in both[whole & (distance > ROUNDING * both["mean"].abs() + _TINY)].itertuples():
+        where = f"{row.method} at {_at(row.cell, [row.step])}"
+        yield Finding(
+            row.source,
+            f"{where}: {row.metric} is {row.mean_released:.6g} on average, but {row.mean:.6g} in "
+            "the published facts",
+        )
 
 
 def _cell_names(rows: pd.DataFrame) -> pd.Series:

@@ -50,7 +50,6 @@ COLUMNS = [
 ]
 
 _NUMBER = [*Place._fields, "metric"]
-_HALF_DIGIT = 5e-6  # of the six that are published
 _OTHER_SEEDS = " Compared by means, because the seeds are not the same ones."
 
 
@@ -137,7 +136,7 @@ def _with_pairs(
 def _judged(rows: pd.DataFrame, criteria: Criteria) -> pd.DataFrame:
     """Add the test, its limit, its p values and the verdict."""
     by_seed = rows["expected"].isin([EXACT, PER_SEED])
-    has_pairs = rows["pairs"] > np.where(by_seed, 0, 1)
+    has_pairs = (rows["pairs"] == rows["published_seeds"]) & (rows["pairs"] > ~by_seed)
     rows["limit"] = _limits(rows, criteria)
     spread = (rows["reproduced_sd"] - rows["published_sd"]).abs()
     mean = rows["difference"].abs()
@@ -151,7 +150,7 @@ def _judged(rows: pd.DataFrame, criteria: Criteria) -> pd.DataFrame:
         ["largest difference of a seed", "mean and spread", "paired t"],
         "Welch t",
     )
-    rounding = _HALF_DIGIT * rows["published"].abs()
+    rounding = published.ROUNDING * rows["published"].abs()
     rows["verdict"] = np.where(
         by_seed,
         verdict_of_distance(rows["distance"], rows["limit"] + rounding),

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sae_surgery.comparison.expectations import EXPECTATIONS
+from sae_surgery.comparison.expectations import EXPECTATIONS, NONE
 from sae_surgery.comparison.judgement import AGREES, DIFFERS, UNDECIDED
 from sae_surgery.comparison.rows import MISSING, VERDICTS
 
@@ -39,7 +39,7 @@ def worst(rows: pd.DataFrame, count: int) -> pd.DataFrame:
 
     Those that differ precede those that are undecided. `excess`, distance over limit, is added.
     """
-    open_ = rows[rows["verdict"].isin(_RANKS) & (rows["expected"] != "none")]
+    open_ = rows[rows["verdict"].isin(_RANKS) & (rows["expected"] != NONE)]
     ranked = open_.assign(
         excess=open_["distance"] / open_["limit"], rank=open_["verdict"].map(_RANKS)
     )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 PLACE = ["source", "method", "condition", "n_latents", "k", "obs_dim", "n_samples", "step"]
 """Columns that say what a row is of."""
+ROUNDING = 5e-6
+"""By how much the sixth and last digit can be off, relative to the number."""
 
 
 @cache
