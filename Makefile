@@ -12,7 +12,7 @@ BENCH_READY := .venv-bench/.ready
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
 	$(BIN)/snakemake
-	@echo "==> Done. Look at results/quick/paper: figures/, tables/, and the page verdict.md."
+	@echo "==> Done. Look at results/quick/paper: figures/, tables/, and the pages verdict.md and comparison.html."
 	@echo "    More: source $(BIN)/activate; snakemake --configfile config/paper.yaml"
 
 setup: $(READY)

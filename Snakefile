@@ -1,6 +1,6 @@
 # The experiments, from data to figures. `snakemake` runs config/quick.yaml, minutes on two cores;
 # `snakemake --configfile config/paper.yaml` the paper in full. Targets: all, data, models, surgeries,
-# metrics, tables, figures, fig_<experiment> for one figure, and verdict.
+# metrics, tables, figures, fig_<experiment> for one figure, verdict and comparison.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
@@ -14,6 +14,7 @@
 #   results/<run>/<protocol>/figures/<experiment>.{pdf,png,csv} main metrics, and the numbers drawn
 #   results/<run>/<protocol>/figures/<experiment>_all.{pdf,png} all metrics
 #   results/<run>/<protocol>/verdict.{md,csv,nc}                what keeps each SAE from the oracle
+#   results/<run>/<protocol>/comparison.{html,md,csv}           published numbers beside the run's
 #   results/<run>/{logs,benchmarks}/<step>/...                  standard error; seconds and memory
 #   results/<run>/manifest.json, timeline.{pdf,png}             how the run went, nobody's input
 #
@@ -35,6 +36,7 @@ include: "workflow/rules/surgeries.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/verdict.smk"
+include: "workflow/rules/comparison.smk"
 
 
 localrules:
@@ -47,6 +49,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.verdict.input,
+        rules.comparison.input,
 
 
 onsuccess:

@@ -14,6 +14,7 @@ STEPS = [
     "tabulate",
     "draw",
     "verdict",
+    "compare",
     "plan",
     "report",
     "methods",

@@ -86,6 +86,7 @@ class Project:
             "tables",
             "figures",
             "verdict",
+            "comparison",
         }
         return planned - collecting
 

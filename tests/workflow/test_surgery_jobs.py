@@ -11,7 +11,13 @@ CHOSEN = {
     "methods": ["fista_oracle", "sae_relu", "random_dictionary"],
     "experiments": ["latents", *SURGERIES],
 }
-AFTER_OPERATIONS = {"assess", "tabulate frozen_decoder", "draw frozen_decoder", "judge"}
+AFTER_OPERATIONS = {
+    "assess",
+    "tabulate frozen_decoder",
+    "draw frozen_decoder",
+    "judge",
+    "compare",
+}
 OPERATIONS = {f"operate {method}" for method in CHOSEN["methods"]}
 
 
@@ -46,7 +52,7 @@ def test_the_second_run_does_nothing(operated):
 
 def test_a_further_surgery_trains_nothing(copy):
     copy.configure(**CHOSEN | {"experiments": [*CHOSEN["experiments"], "lambda_sensitivity"]})
-    further = {"assess", "tabulate lambda_sensitivity", "draw lambda_sensitivity"}
+    further = {"assess", "tabulate lambda_sensitivity", "draw lambda_sensitivity", "compare"}
     assert copy.planned() == OPERATIONS | further
 
 

@@ -20,6 +20,7 @@ AFTER_MODELS = {
     "tabulate samples",
     "draw latents",
     "draw samples",
+    "compare",
 }
 NOTHING = set()
 
@@ -32,6 +33,7 @@ def test_all_files_are_made(reference):
     for experiment in TINY["experiments"]:
         assert f"paper/tables/{experiment}.nc" in made
         assert {f"paper/figures/{experiment}{end}" for end in FIGURE_FILES} <= made
+    assert {"paper/comparison.md", "paper/comparison.csv"} <= made
 
 
 def test_the_second_run_does_nothing(finished):
@@ -73,7 +75,13 @@ def test_an_edited_figure_is_drawn_again_alone(finished):
 
 def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
     finished.append("figures/style.py", "EDITED = True")
-    assert finished.planned() == {"draw latents", "draw samples"}
+    assert finished.planned() == {"draw latents", "draw samples", "compare"}
+
+
+def test_an_edited_fact_is_compared_again(finished):
+    facts = finished.folder / "workflow/sae_surgery/published/latents.csv"
+    facts.write_text(facts.read_text().replace("0.981733", "0.881733"))
+    assert finished.planned() == {"compare"}
 
 
 def test_a_deleted_figure_is_drawn_again_alone(finished, reference):

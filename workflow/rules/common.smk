@@ -9,11 +9,11 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from sae_surgery import config as configuration
-from sae_surgery import costs, figures as figure_registry, gpus, methods
+from sae_surgery import costs, figures as figure_registry, gpus, methods, published
 from sae_surgery.errors import SurgeryError
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
-from sae_surgery.provenance import source_digest
+from sae_surgery.provenance import data_digest, source_digest
 
 try:
     RUN = configuration.load(config)
@@ -38,6 +38,9 @@ FIGURES = [
     name
     for name in figure_registry.available()
     if set(figure_registry.inputs(name)) <= set(RUN.experiments)
+]
+PUBLISHED = [
+    name for name in RUN.experiments if name in published.available() and RUN.protocol == "paper"
 ]
 
 

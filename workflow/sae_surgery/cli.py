@@ -241,6 +241,34 @@ def _verdict(steps: Any) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
 
 
+def _compare(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("compare"),
+        "compare",
+        "Compare the numbers of a run with the published ones. A page says which agree and which "
+        "differ, by how much, by which test, and why they may.",
+    )
+    parser.add_argument(
+        "--tables",
+        dest="table_paths",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="tables of experiments that something was published on",
+    )
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--published",
+        dest="published_folder",
+        metavar="FOLDER",
+        type=Path,
+        help="the authors' released results, to compare seed by seed (default: means and standard "
+        "deviations, which come with the package)",
+    )
+    _add_settings(parser, '\'{"alpha": 0.01, "mcc": {"margin": 0.03}}\'')
+
+
 def _plan(steps: Any) -> None:
     parser = _add(
         steps,
@@ -380,6 +408,7 @@ STEPS = (
     _tabulate,
     _draw,
     _verdict,
+    _compare,
     _plan,
     _report,
     _methods,

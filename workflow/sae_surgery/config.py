@@ -64,6 +64,8 @@ class Run:
     device: str
     settings: Mapping[str, Mapping[str, Any]]
     """Settings by method that differ from the method's defaults."""
+    comparison: Mapping[str, Any]
+    """When a number agrees with the published one."""
     experiments: Mapping[str, Experiment]
 
     @property
@@ -132,8 +134,25 @@ def load(config: Mapping[str, Any]) -> Run:
         seeds=tuple(config["seeds"]),
         device=config["device"],
         settings=config["settings"],
+        comparison=config["comparison"],
         experiments=experiments,
     )
+
+
+def complete(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the value of one key by itself and fill in its defaults.
+
+    Raises
+    ------
+    ConfigError
+        If anything is wrong with it.
+    """
+    below = _schema()["properties"][key]
+    errors = _validator().evolve(schema={"properties": {key: below}}).iter_errors({key: given})
+    problems = [_explain(error) for error in errors]
+    if problems:
+        raise ConfigError(sorted(problems))
+    return _with_defaults(given, below)
 
 
 def _seeds_as_numbers(config: Mapping[str, Any]) -> dict[str, Any]:

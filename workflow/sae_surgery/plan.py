@@ -12,7 +12,7 @@ from sae_surgery.config import Run
 from sae_surgery.estimates import Estimate, Job, estimate
 from sae_surgery.problem import CELL_PATTERN, Cell
 
-LOCAL_STEPS = ("tabulate", "draw", "judge")
+LOCAL_STEPS = ("tabulate", "draw", "judge", "compare")
 """Steps that take seconds on the machine that submits, and are not counted."""
 
 

@@ -18,6 +18,7 @@ COLOURS = {
     "tabulate": "#8c8c8c",
     "draw": "#da8bc3",
     "verdict": "#64b5cd",
+    "compare": "#ccb974",
 }
 INCHES_A_LANE = 0.05
 
