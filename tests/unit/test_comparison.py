@@ -165,6 +165,16 @@ def test_sums_count_every_row_once():
     assert total["agrees"].sum() == (rows["verdict"] == "agrees").sum()
 
 
+def test_what_is_shown_to_agree_is_within_its_limit_and_what_differs_is_not():
+    table = make_table("latents", [50])
+    table["mcc_id"] = table["mcc_id"] + 0.3
+    counted = sums(compare([table], CRITERIA)).dropna(subset="share")
+    compared = counted["published"] - counted["missing"]
+    assert (counted["share"] <= counted["within"]).all()
+    assert (counted["within"] * compared <= compared - counted["differs"]).all()
+    assert counted["within"].min() < 1
+
+
 def test_the_worst_come_first():
     table = make_table("latents", [50])
     table["mcc_id"] = table["mcc_id"] + 0.3

@@ -66,8 +66,11 @@ def as_html(
 
 def as_markdown(rows: pd.DataFrame, title: str) -> str:
     """Write sums and the farthest cells."""
-    total = ["experiment", "expected", "published", *VERDICTS, "share"]
-    counted = sums(rows).assign(share=lambda frame: frame["share"].map(_percent))
+    counted = sums(rows)
+    counted["agree"], counted["within"] = (
+        counted[each].map(_percent) for each in ("share", "within")
+    )
+    total = ["experiment", "expected", "published", *VERDICTS, "agree", "within"]
     far = worst(rows, WORST_IN_SHORT)
     shown = pd.DataFrame(
         {
@@ -92,6 +95,8 @@ def as_markdown(rows: pd.DataFrame, title: str) -> str:
         f"# {title}",
         _lead(rows),
         *_table(counted[total]),
+        "Agree counts what is shown to; within, what lies no farther apart than it may, whether or "
+        "not the seeds suffice to show that it is no accident.",
         "## Farthest apart",
         "What does not agree though it might, by distance over limit.",
         *_table(shown),
@@ -109,13 +114,16 @@ def _table(frame: pd.DataFrame) -> Iterator[str]:
 def _lead(rows: pd.DataFrame) -> str:
     compared = rows[rows["verdict"] != MISSING]
     same = compared[compared["expected"].isin([EXACT, PER_SEED])]["verdict"]
-    means = compared[compared["expected"] == STATISTICAL]["verdict"]
+    statistical = compared[compared["expected"] == STATISTICAL]
+    means = statistical["verdict"]
+    within = (statistical["distance"] <= statistical["limit"]).sum()
     return (
         f"{len(rows)} numbers were published on the experiments of this run; it has "
         f"{len(compared)} of them. Of {len(same)} that should be the same, "
-        f"{(same == AGREES).sum()} are. Of {len(means)} whose means should agree, "
-        f"{(means == AGREES).sum()} do, {(means == DIFFERS).sum()} do not, and for "
-        f"{(means == UNDECIDED).sum()} there are too few seeds to tell."
+        f"{(same == AGREES).sum()} are. Of {len(means)} whose means should agree, {within} lie "
+        f"within the margin: {(means == AGREES).sum()} are shown to agree, "
+        f"{(means == DIFFERS).sum()} are shown not to, and for {(means == UNDECIDED).sum()} there "
+        "are too few seeds to tell."
     )
 
 

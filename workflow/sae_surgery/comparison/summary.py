@@ -15,17 +15,21 @@ def sums(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns experiment, expected, a count for each of `VERDICTS`, `published` (all of them) and
-        `share`, of the compared numbers that agree; NaN where none was compared. The last rows,
-        of experiment ``all``, are over all experiments.
+        Columns experiment, expected, a count for each of `VERDICTS`, `published` (all of them),
+        and of the compared numbers two shares, NaN where none was compared: `share` agree, `within`
+        lie within their limit, whether or not the seeds suffice to show that it is no accident. The
+        last rows, of experiment ``all``, are over all experiments.
     """
+    rows = rows.assign(within=rows["distance"] <= rows["limit"])
     everything = rows.assign(experiment="all")
     counted = pd.concat([rows, everything]).groupby(["experiment", "expected"], sort=False)
     counts = counted["verdict"].value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=list(VERDICTS), fill_value=0)
     counts["published"] = counts.sum(axis=1)
     compared = counts["published"] - counts[MISSING]
-    counts["share"] = counts[AGREES] / compared.where(compared > 0)
+    compared = compared.where(compared > 0)
+    counts["share"] = counts[AGREES] / compared
+    counts["within"] = counted["within"].sum() / compared
     frame = counts.reset_index()
     order = {name: place for place, name in enumerate([*rows["experiment"].unique(), "all"])}
     ranks = frame["experiment"].map(order) * len(EXPECTATIONS) + frame["expected"].map(
