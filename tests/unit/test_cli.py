@@ -16,6 +16,7 @@ STEPS = [
     "verdict",
     "plan",
     "report",
+    "archive",
     "methods",
 ]
 
