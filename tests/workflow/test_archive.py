@@ -57,7 +57,8 @@ def test_what_is_not_finished_is_not_packed(finished):
     next(finished.results.glob("paper/tables/*.nc")).unlink()
     refused = pack(finished)
     assert refused.returncode == 2
-    assert "results/tiny: not finished" in refused.stderr
+    assert refused.stderr.startswith("sae-surgery: results/tiny: ")
+    assert "paper/tables/" in refused.stderr
     assert not (finished.folder / ARCHIVE).exists()
 
 

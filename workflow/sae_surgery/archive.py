@@ -9,10 +9,9 @@ import gzip
 import io
 import tarfile
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sae_surgery.errors import SurgeryError
 from sae_surgery.files import replacing
 
 RECORDS = Path(".snakemake/metadata")
@@ -20,8 +19,8 @@ COMPRESSION = 1
 """Of 9: what fills archives are mantissas of floating-point numbers, which hardly shrink."""
 
 
-def pack(folder: Path, config: str, output: Path) -> None:
-    """Write a `.tar.gz` of a run's folder, with Snakemake's records of its files.
+def pack(folder: Path, made: Iterable[Path], config: str, output: Path) -> None:
+    """Write a `.tar.gz` of a run's files, with Snakemake's records of them.
 
     The same files with the same times give the same bytes.
 
@@ -29,6 +28,8 @@ def pack(folder: Path, config: str, output: Path) -> None:
     ----------
     folder
         `results/<run>`, as Snakemake knows it: relative to the working directory.
+    made
+        Files that the run has made, wherever they lie; all else in the folder is packed, too.
     config
         Configuration of the run, which is added as `config.yaml`.
     output
@@ -37,13 +38,13 @@ def pack(folder: Path, config: str, output: Path) -> None:
     Raises
     ------
     SurgeryError
-        If the folder holds nothing, or the archive cannot be written.
+        If the archive cannot be written.
     """
+    config_file = folder / "config.yaml"
     # What begins with a dot is being written, or was left by a writer that was killed.
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
-    if not files:
-        raise SurgeryError(f"{folder}: there are no files")
-    records = [path for path, made in _records() if made in set(files)]
+    beside = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    files = {*made, *beside} - {config_file}
+    records = [path for path, file in _records() if file in files]
     with (
         replacing(output) as temporary,
         temporary.open("wb") as raw,
@@ -51,7 +52,7 @@ def pack(folder: Path, config: str, output: Path) -> None:
         tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         text = config.encode()
-        described = tarfile.TarInfo(str(folder / "config.yaml"))
+        described = tarfile.TarInfo(str(config_file))
         described.size = len(text)
         archive.addfile(described, io.BytesIO(text))
         for path in sorted(files) + sorted(records):

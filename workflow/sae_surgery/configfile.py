@@ -29,19 +29,19 @@ def read(path: Path) -> dict[str, Any]:
     return _merge(below, above) | {"redraw": False}
 
 
-def ask_snakemake(path: Path, question: str) -> str:
-    """Return what Snakemake answers to an option that runs nothing, about a run that computes.
+def summary(path: Path) -> str:
+    """Return Snakemake's summary of all files of a run that computes: which are there and current.
 
     Raises
     ------
     SurgeryError
         If Snakemake refuses.
     """
-    command = [sys.executable, "-m", "snakemake", question, "--configfile", str(path)]
+    command = [sys.executable, "-m", "snakemake", "--summary", "--configfile", str(path)]
     done = subprocess.run([*command, "--config", "redraw=false"], capture_output=True, text=True)
     if done.returncode != 0:
-        raise SurgeryError(f"snakemake {question} failed:\n{done.stderr.strip()}")
-    return done.stdout or done.stderr
+        raise SurgeryError(f"snakemake --summary failed:\n{done.stderr.strip()}")
+    return done.stdout
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

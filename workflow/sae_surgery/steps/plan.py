@@ -18,5 +18,5 @@ def plan(config_path: Path) -> None:
         If the configuration is not valid, or Snakemake refuses it.
     """
     run = configuration.load(configfile.read(config_path))
-    jobs = read_summary(configfile.ask_snakemake(config_path, "--summary"))
+    jobs = read_summary(configfile.summary(config_path))
     print(as_text(summarise(jobs, run)))
