@@ -149,7 +149,7 @@ BAD = {
     ),
     "all left out": (
         sweep(leave_out={"pca": {"n_latents": [20]}, "fista_oracle": {"n_latents": [20, 40]}}),
-        ["sweeps.latents.leave_out", "no method is left on n20_k3_m12_s5000"],
+        ["latents", "leave out all of fista_oracle, pca on n20_k3_m12_s5000"],
     ),
     "redraw a text": ({"redraw": "yes"}, ["redraw", "'yes'", "boolean"]),
     "settings a list": ({"settings": [1]}, ["settings", "[1]", "object"]),

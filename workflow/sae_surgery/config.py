@@ -143,6 +143,12 @@ def load(config: Mapping[str, Any]) -> Run:
                 experiments[name] = _operate(name, config, chosen)
         except ConfigError as error:
             problems += error.problems
+    problems += [
+        f"{each.name}: sweeps leave out all of {', '.join(each.methods)} on {cell}"
+        for each in experiments.values()
+        for cell in each.cells
+        if not each.methods_on(cell)
+    ]
     if problems:
         raise ConfigError(problems)
     return Run(
@@ -338,11 +344,7 @@ def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Exper
         for method, where in sweep["leave_out"].items()
         if method in compared
     }
-    expanded = Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()), left_out)
-    bare = [cell for cell in expanded.cells if not expanded.methods_on(cell)]
-    if bare:
-        raise ConfigError([f"{key}.leave_out: no method is left on {', '.join(bare)}"])
-    return expanded
+    return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()), left_out)
 
 
 def _wrong_places(key: str, sweep: Mapping[str, Any]) -> Iterator[str]:
