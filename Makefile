@@ -7,7 +7,7 @@ BENCH_BIN := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run setup plan test bench clean help
+.PHONY: run setup plan figures archive test bench clean help
 
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
@@ -41,6 +41,14 @@ CONFIG ?= config/quick.yaml
 plan: $(READY)
 	$(BIN)/sae-surgery plan $(CONFIG)
 
+figures: $(READY)
+	@echo "==> Redrawing from the tables in results/reference"
+	$(BIN)/snakemake $(TARGET) --configfile config/reference.yaml
+	@echo "==> Done. Look at results/reference/paper: figures/, and the page verdict.md."
+
+archive: $(READY)
+	$(BIN)/sae-surgery archive $(CONFIG)
+
 bench: $(BENCH_READY)
 	@echo "==> Running the benchmarks, half an hour on two cores; nothing else should run meanwhile"
 	PYTHONPATH=tests $(BENCH_BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
@@ -72,6 +80,8 @@ help:
 	@echo "make        set up .venv, compute config/quick.yaml (minutes on two cores)"
 	@echo "make setup  set up .venv only"
 	@echo "make plan   print hours, memory and disk that a run will take: make plan CONFIG=config/paper.yaml"
+	@echo "make figures  redraw the figures of results/reference without computing; TARGET=fig_latents for one"
+	@echo "make archive  pack results with all that proves them up to date: make archive CONFIG=config/paper.yaml"
 	@echo "make test   set up, check style, run all tests"
 	@echo "make bench  measure speed and memory beside other solvers; ONLY=inference, QUICK=1 for a part"
 	@echo "make clean  remove the environments and caches, keep results"

@@ -1,6 +1,7 @@
 # The experiments, from data to figures. `snakemake` runs config/quick.yaml, minutes on two cores;
-# `snakemake --configfile config/paper.yaml` the paper in full. Targets: all, data, models, surgeries,
-# metrics, tables, figures, fig_<experiment> for one figure, verdict and comparison.
+# `snakemake --configfile config/paper.yaml` the paper in full, `snakemake --configfile
+# config/reference.yaml` redraws the figures of a finished run from its tables. Targets: all, data,
+# models, surgeries, metrics, tables, figures, fig_<experiment> for one figure, verdict and comparison.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
@@ -28,12 +29,26 @@ min_version("9.27")
 configfile: "config/quick.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/metrics.smk"
-include: "workflow/rules/surgeries.smk"
-include: "workflow/rules/tables.smk"
+
+
+if RUN.redraw:
+
+    include: "workflow/rules/redraw.smk"
+
+else:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/models.smk"
+    include: "workflow/rules/metrics.smk"
+    include: "workflow/rules/surgeries.smk"
+    include: "workflow/rules/tables.smk"
+    include: "workflow/rules/manifest.smk"
+
+
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/verdict.smk"
 include: "workflow/rules/comparison.smk"
@@ -50,11 +65,3 @@ rule all:
         rules.figures.input,
         rules.verdict.input,
         rules.comparison.input,
-
-
-onsuccess:
-    shell("{REPORT}")
-
-
-onerror:
-    shell("{REPORT}")

@@ -17,6 +17,7 @@ STEPS = [
     "compare",
     "plan",
     "report",
+    "archive",
     "methods",
 ]
 

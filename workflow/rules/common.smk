@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -55,10 +54,6 @@ wildcard_constraints:
 def as_parameter(settings):
     """Return settings as one string: Snakemake compares parameters without their names."""
     return json.dumps(settings, sort_keys=True)
-
-
-# What ends a run, good or bad.
-REPORT = f"python -m sae_surgery report {RESULTS} --config {shlex.quote(as_parameter(config))}"
 
 
 def step_digest(step, *modules):

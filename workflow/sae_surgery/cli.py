@@ -192,8 +192,9 @@ def _tabulate(steps: Any) -> None:
         "--sweep",
         type=_json_object,
         required=True,
-        help="what the table holds, as JSON with experiment, run, protocol, over, methods, seeds "
-        "and cells (a list of objects: the cell's name and its value of each sweep variable)",
+        help="what the table holds, as JSON with experiment, run, protocol, over, methods, seeds, "
+        "cells (a list of objects: the cell's name and its value of each sweep variable) and "
+        "left_out (by method, the cells that are not to have it)",
     )
     parser.add_argument(
         "--metrics",
@@ -277,14 +278,7 @@ def _plan(steps: Any) -> None:
         "Print what a run will cost. For each step: jobs, the share that is done already, GPU and "
         "CPU hours, the largest request for memory, and disk; nothing is submitted.",
     )
-    parser.add_argument(
-        "config_path",
-        metavar="CONFIG",
-        type=Path,
-        nargs="?",
-        default=Path("config/quick.yaml"),
-        help="configuration file (default: config/quick.yaml)",
-    )
+    _add_config(parser)
 
 
 def _report(steps: Any) -> None:
@@ -298,6 +292,21 @@ def _report(steps: Any) -> None:
     parser.add_argument("run_folder", metavar="FOLDER", type=Path, help="results/<run>")
     parser.add_argument(
         "--config", type=_json_object, default={}, help="configuration to keep with it, as JSON"
+    )
+
+
+def _archive(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("archive", recorded=False),
+        "archive",
+        "Pack the results of a finished run. Unpacked in a clone of the same commit, the archive "
+        "leaves Snakemake nothing to do: it holds all files with their times, Snakemake's records "
+        "of them, and the configuration.",
+    )
+    _add_config(parser)
+    parser.add_argument(
+        "--output", type=Path, help="archive to write (default: <run>.tar.gz in this folder)"
     )
 
 
@@ -359,6 +368,17 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "config_path",
+        metavar="CONFIG",
+        type=Path,
+        nargs="?",
+        default=Path("config/quick.yaml"),
+        help="configuration file (default: config/quick.yaml)",
+    )
+
+
 def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", choices=["paper"], default="paper", help="way of measuring (default: paper)"
@@ -411,6 +431,7 @@ STEPS = (
     _compare,
     _plan,
     _report,
+    _archive,
     _methods,
 )
 """What declares the subcommands, in the order of their help."""
