@@ -1,6 +1,6 @@
 # The experiments, from data to figures. `snakemake` runs config/quick.yaml, minutes on two cores;
 # `snakemake --configfile config/paper.yaml` the paper in full. Targets: all, data, models, surgeries,
-# metrics, tables, figures, fig_<experiment> for one figure, and verdict.
+# metrics, tables, figures, fig_<experiment> for one figure, verdict, claims, and paper.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
@@ -14,6 +14,9 @@
 #   results/<run>/<protocol>/figures/<experiment>.{pdf,png,csv} main metrics, and the numbers drawn
 #   results/<run>/<protocol>/figures/<experiment>_all.{pdf,png} all metrics
 #   results/<run>/<protocol>/verdict.{md,csv,nc}                what keeps each SAE from the oracle
+#   results/<run>/<protocol>/claims.{md,csv}                    which of the paper's claims hold
+#   results/<run>/<protocol>/numbers.json                       every number that the manuscript may quote
+#   paper/main.pdf                                              the manuscript, of the run made last
 #   results/<run>/{logs,benchmarks}/<step>/...                  standard error; seconds and memory
 #   results/<run>/manifest.json, timeline.{pdf,png}             how the run went, nobody's input
 #
@@ -35,6 +38,8 @@ include: "workflow/rules/surgeries.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/verdict.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/paper.smk"
 
 
 localrules:
@@ -47,6 +52,8 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.verdict.input,
+        rules.claims.input,
+        rules.paper.input,
 
 
 onsuccess:

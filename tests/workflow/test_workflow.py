@@ -20,6 +20,9 @@ AFTER_MODELS = {
     "tabulate samples",
     "draw latents",
     "draw samples",
+    "weigh",
+    "quote",
+    "typeset",
 }
 NOTHING = set()
 
@@ -68,17 +71,17 @@ def test_an_edited_metric_refits_nothing(finished):
 
 def test_an_edited_figure_is_drawn_again_alone(finished):
     finished.append("figures/latents.py", "EDITED = True")
-    assert finished.planned() == {"draw latents"}
+    assert finished.planned() == {"draw latents", "quote", "typeset"}
 
 
 def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
     finished.append("figures/style.py", "EDITED = True")
-    assert finished.planned() == {"draw latents", "draw samples"}
+    assert finished.planned() == {"draw latents", "draw samples", "quote", "typeset"}
 
 
 def test_a_deleted_figure_is_drawn_again_alone(finished, reference):
     (finished.results / "paper/figures/latents.png").unlink()
-    assert finished.planned() == {"draw latents"}
+    assert finished.planned() == {"draw latents", "typeset"}
     finished.succeed("fig_latents")
     assert finished.differences(reference) == NOTHING
 
