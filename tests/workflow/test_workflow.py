@@ -35,6 +35,8 @@ def test_all_files_are_made(reference):
     for experiment in TINY["experiments"]:
         assert f"paper/tables/{experiment}.nc" in made
         assert {f"paper/figures/{experiment}{end}" for end in FIGURE_FILES} <= made
+    assert {"paper/claims.md", "paper/claims.csv"} <= made
+    assert (reference.folder / "paper/main.pdf").exists()
 
 
 def test_the_second_run_does_nothing(finished):
@@ -77,6 +79,16 @@ def test_an_edited_figure_is_drawn_again_alone(finished):
 def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
     finished.append("figures/style.py", "EDITED = True")
     assert finished.planned() == {"draw latents", "draw samples", "quote", "typeset"}
+
+
+def test_an_edited_manuscript_is_typeset_again_and_a_misspelt_figure_named(finished):
+    source = finished.folder / "paper/main.typ"
+    source.write_text(source.read_text().replace('#fig("latents")', '#fig("latent")'))
+    assert finished.planned() == {"typeset"}
+    failed = finished.run()
+    assert failed.returncode != 0
+    assert 'the text names the figure "latent", which no rule makes' in failed.stdout
+    assert "Traceback" not in failed.stdout
 
 
 def test_a_deleted_figure_is_drawn_again_alone(finished, reference):

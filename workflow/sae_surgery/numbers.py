@@ -8,6 +8,7 @@ them; along a surgery's own sweep the places are `STEPS`. Pages have keys of the
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -183,7 +184,7 @@ def _with_groups(values: xr.DataArray) -> xr.DataArray:
     return xr.concat([bare, groups], "method", coords="minimal", compat="override")
 
 
-def _places(values: xr.DataArray) -> Iterator[tuple[list[str], float]]:
+def _places(values: xr.DataArray) -> Iterator[tuple[tuple[str, ...], float]]:
     """Yield the path of each value below its metric, and the value."""
     own = [dim for dim in values.dims if dim not in (*SWEEP_VARIABLES, "method", "condition")]
     if own:
@@ -194,10 +195,10 @@ def _places(values: xr.DataArray) -> Iterator[tuple[list[str], float]]:
     first = [dim for dim in ("method", "condition") if dim in values.dims]
     rest = [dim for dim in (*SWEEP_VARIABLES, *own) if dim in values.dims]
     values = values.transpose(*first, *rest)
-    for place in np.ndindex(values.shape):
-        labels = [values[dim].values[i] for dim, i in zip(values.dims, place, strict=True)]
-        named = [f"{dim}={_label(x)}" for dim, x in zip(rest, labels[len(first) :], strict=True)]
-        yield [*labels[: len(first)], *named], float(values.values[place])
+    labels = [values[dim].values.tolist() for dim in first]
+    labels += [[f"{dim}={_label(each)}" for each in values[dim].values] for dim in rest]
+    for path, value in zip(product(*labels), values.values.ravel(), strict=True):
+        yield path, float(value)
 
 
 def _label(value: Any) -> str:

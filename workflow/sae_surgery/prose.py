@@ -12,7 +12,7 @@ _NOT_PROSE = re.compile(
     r"|@[\w.:-]+"  # references
     r"|\b\d+(?:\.\d+)?(?:pt|em|mm|cm|in|fr)\b"  # lengths
 )
-_RESULT = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])|(?<![\w.])\d+(?=\s*(?:%|per cent))")
+_RESULT = re.compile(r"(?<![\w.])\d+\.\d+(?!\w|\.\d)|(?<![\w.])\d+(?=\s*(?:%|per cent))")
 
 
 def bare_numbers(text: str) -> list[tuple[int, str]]:

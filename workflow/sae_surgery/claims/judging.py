@@ -133,9 +133,10 @@ def _reference(
     named = {"method", "family"} if {"method", "family"} & given.keys() else set()
     kept = {dim: choice for dim, choice in take.items() if dim not in named}
     values = _select(table, kept | given)
-    for dim in given.keys() & set(values.dims):
+    for dim in (given.keys() | named) & set(values.dims):
         if values.sizes[dim] > 1:
-            raise SurgeryError(f"the reference must have one {dim}, not {given[dim]!r}")
+            found = ", ".join(map(str, values[dim].values))
+            raise SurgeryError(f"the reference must have one {dim}, not {found}")
         values = values.isel({dim: 0}, drop=True)
     return values.drop_vars(set(values.coords) - {*values.dims, "title", "family"})
 
