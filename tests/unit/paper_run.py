@@ -27,7 +27,7 @@ COMPARISON = {
     "reproduced": [0.97, 0.75, 0.9, None],
     "difference": [0.0, 0.25, 0.3, None],
     "verdict": ["agrees", "differs", "differs", "missing"],
-    "reason": [None, "rounding", None, None],
+    "why": [None, "rounding", None, None],
 }
 
 

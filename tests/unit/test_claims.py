@@ -30,7 +30,10 @@ def table_of(scores, condition="own"):
     """Make a table whose SAEs have `scores` (method, size), the same for each of two seeds."""
     values = np.repeat(np.array([*scores, [ORACLE, ORACLE]])[:, None, :, None], 2, axis=-1)
     return xr.Dataset(
-        {"mcc_ood": (("method", "condition", "n_latents", "seed"), values)},
+        {
+            "mcc_ood": (("method", "condition", "n_latents", "seed"), values),
+            "obs_dim": ("n_latents", [33, 47]),
+        },
         {
             "method": list(METHODS),
             "condition": [condition],
@@ -137,10 +140,19 @@ def test_places_without_a_result_are_named_and_decide_nothing():
     assert judgement.lacking == ("latents: no result for SAE (MP) at n_latents = 100",)
 
 
+def test_places_that_are_no_cell_are_passed_over():
+    table = table_of([[0.4, np.nan], [0.4, np.nan]])
+    table["obs_dim"][{"n_latents": 1}] = 0
+    claim = Claim("planted", "A planted claim.", "nowhere", (BELOW,))
+    (judgement,) = judge([claim], {"latents": table})
+    assert judgement.lacking == ()
+    assert set(judgement.comparisons["place"]) == {"n_latents = 50"}
+
+
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"take": {"metric": "mmc_ood"}}, "claim planted: the table has no metric mmc_ood"),
+        ({"take": {"metric": "mmc_ood"}}, "claim planted: the table has no variable mmc_ood"),
         ({"below": {"family": "sae"}}, "claim planted: the reference must have one method"),
         ({"take": BELOW["take"] | {"epoch": 3}}, "claim planted: the table has no dimension"),
     ],

@@ -103,6 +103,14 @@ def test_a_truncated_table_is_named(tmp_path):
     assert not (tmp_path / "numbers.json").exists()
 
 
+def test_a_page_without_a_column_is_named(tmp_path):
+    path = write_table(tmp_path, make_table("latents"), "latents")
+    (tmp_path / "claims.csv").write_text("claim,statement\nmine,Mine.\n")
+    pages = NO_PAGES | {"claims_path": tmp_path / "claims.csv"}
+    with pytest.raises(SurgeryError, match=r"claims\.csv: lacks the column experiment, lacking"):
+        numbers([path], **pages, output=tmp_path / "numbers.json")
+
+
 def test_tables_of_two_runs_are_refused(tmp_path):
     ours = write_table(tmp_path, make_table("latents"), "latents")
     theirs = write_table(tmp_path, make_table("samples"), "samples", run="other")

@@ -33,6 +33,8 @@ QUOTED = (
 GROUPS = ("sae:median", "sae:least", "sae:most")
 """Over the SAEs that have a value."""
 
+_PLACE = ("n_latents", "k", "n_samples", "step")
+
 STEPS: Mapping[str, Callable[[xr.DataArray, str], xr.DataArray]] = {
     "first": first_known,
     "last": last_known,
@@ -42,6 +44,24 @@ STEPS: Mapping[str, Callable[[xr.DataArray, str], xr.DataArray]] = {
 
 VERDICTS = ("agrees", "differs", "undecided", "missing")
 """Of a published number beside ours."""
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "claims": ("claim", "statement", "made_in", "outcome", "lacking", "experiment", "passes"),
+    "verdict": ("method", "title", "n_latents", "metric", "part", "of", "gain", "share"),
+    "comparison": (
+        "experiment",
+        "method",
+        "condition",
+        *_PLACE,
+        "metric",
+        "published",
+        "reproduced",
+        "difference",
+        "verdict",
+        "why",
+    ),
+}
+"""What is read of each page."""
 
 _DIFFERING_ROWS = 12  # of the table of what differs most, at most
 
@@ -133,17 +153,16 @@ def differing_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
     differs = rows[rows["verdict"] == "differs"]
     order = differs["difference"].abs().sort_values(ascending=False, kind="stable").index
     chosen = differs.loc[order[:_DIFFERING_ROWS]]
-    sweep = [name for name in ("n_latents", "k", "n_samples", "step") if name in chosen]
     return [
         {
             "experiment": row["experiment"],
             "method": row["method"],
             "condition": "" if pd.isna(row["condition"]) else row["condition"],
-            "place": ", ".join(f"{name} = {row[name]:.12g}" for name in sweep if row[name] >= 0),
+            "place": ", ".join(f"{n} = {row[n]:.12g}" for n in _PLACE if not pd.isna(row[n])),
             "metric": row["metric"],
             "published": decimals(row["published"], 3),
             "reproduced": decimals(row["reproduced"], 3),
-            "reason": "" if pd.isna(row["reason"]) else row["reason"],
+            "why": "" if pd.isna(row["why"]) else row["why"],
         }
         for _, row in chosen.iterrows()
     ]

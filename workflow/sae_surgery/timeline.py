@@ -18,7 +18,7 @@ COLOURS = {
     "tabulate": "#8c8c8c",
     "draw": "#da8bc3",
     "verdict": "#64b5cd",
-    "claims": "#ccb974",
+    "claims": "#8cb369",
     "numbers": "#c44e52",
     "typeset": "#4f6d3a",
 }

@@ -15,12 +15,13 @@ import xarray as xr
 from sae_surgery.claims import Claim
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures.answers import last_known, seed_mean
+from sae_surgery.figures.summary import require
 
 HOLDS, IN_PART, FAILS, UNKNOWN = "holds", "holds in part", "does not hold", "cannot be told"
 OUTCOMES = (HOLDS, IN_PART, FAILS, UNKNOWN)
 
 _RELATIONS = ("above", "below", "near")
-_NAMED = ("metric", "method", "condition")  # have columns of their own
+_HAVE_COLUMNS = ("metric", "method", "condition")
 COLUMNS = ["check", "experiment", "metric", "method", "title", "condition", "place"]
 COLUMNS += ["value", "relation", "against", "reference", "by", "passes"]
 
@@ -74,13 +75,14 @@ def judge(claims: Sequence[Claim], tables: Mapping[str, xr.Dataset]) -> list[Jud
     Parameters
     ----------
     tables
-        Tables by experiment, with ``title`` and ``family`` over method. Tables, methods and places
-        that are missing leave claims undecided.
+        Tables by experiment, with ``title`` and ``family`` over method and ``obs_dim`` over the
+        sweep, 0 where there is no cell. Tables, methods and places that are missing leave claims
+        undecided.
 
     Raises
     ------
     SurgeryError
-        If a reference names several values, or a metric that the table does not know.
+        If a reference names several values, or a table lacks a variable.
     """
     return [_judge(claim, tables) for claim in claims]
 
@@ -100,7 +102,7 @@ def _judge(claim: Claim, tables: Mapping[str, xr.Dataset]) -> Judgement:
         else:
             found.append(rows.assign(check=number, experiment=name)[COLUMNS])
             empty = rows[rows["passes"].isna()].itertuples()
-            lacking += [f"{name}: no result for {where(row)}" for row in empty]
+            lacking += [f"{name}: no result for {_where(row)}" for row in empty]
     comparisons = pd.concat([rows.astype(object) for rows in found], ignore_index=True)
     return Judgement(claim, comparisons, tuple(dict.fromkeys(lacking)))
 
@@ -109,6 +111,7 @@ def _compare(check: Mapping[str, Any], table: xr.Dataset) -> pd.DataFrame:
     """Return one row a comparison of a check."""
     (relation,) = (name for name in _RELATIONS if name in check)
     margin = check.get("by", 0.0)
+    require(table, "title", "family", "obs_dim")
     table = table.set_coords(["title", "family"])
     value = _select(table, check["take"])
     reference = _reference(table, check["take"], check[relation])
@@ -116,9 +119,13 @@ def _compare(check: Mapping[str, Any], table: xr.Dataset) -> pd.DataFrame:
     difference = value - reference
     passes = {"above": difference, "below": -difference, "near": margin - abs(difference)}[relation]
     passes = passes >= (0 if relation == "near" else margin)
-    compared = xr.Dataset({"value": value, "reference": reference, "passes": passes})
+    is_cell = (table["obs_dim"] > 0).reindex_like(value).broadcast_like(value)
+    compared = xr.Dataset(
+        {"value": value, "reference": reference, "passes": passes, "is_cell": is_cell}
+    )
     rows = compared.drop_vars("family").to_dataframe(dim_order=list(value.dims)).reset_index()
     rows["passes"] = rows["passes"].astype(object).where(difference.notnull().values.ravel(), None)
+    rows = rows[rows["is_cell"]]
     rows["place"] = [_place(row, value.dims) for _, row in rows.iterrows()]
     rows["condition"] = rows.get("condition", "")
     return rows.assign(relation=relation, by=margin, against=_named(check[relation]))
@@ -144,9 +151,7 @@ def _reference(
 def _select(table: xr.Dataset, wanted: Mapping[str, Any]) -> xr.DataArray:
     """Return means over seeds (metric, method, …) of what is wanted."""
     metrics = wanted["metric"] if isinstance(wanted["metric"], list) else [wanted["metric"]]
-    unknown = [name for name in metrics if name not in table]
-    if unknown:
-        raise SurgeryError(f"the table has no metric {', '.join(unknown)}")
+    require(table, *metrics)
     values = seed_mean(table[metrics].to_dataarray("metric"))
     for dim, choice in wanted.items():
         if dim != "metric":
@@ -158,7 +163,7 @@ def _choose(values: xr.DataArray, dim: str, choice: Any) -> xr.DataArray:
     """Return the part of the values that a selection wants along one dimension."""
     if dim == "family":
         chosen = values.isel(method=np.flatnonzero(values["family"] == choice))
-        return _require(chosen, "method", f"no method of the family {choice}")
+        return _some(chosen, "method", f"no method of the family {choice}")
     if dim not in values.dims:
         raise SurgeryError(f"the table has no dimension {dim!r}")
     if choice == "last":
@@ -170,7 +175,7 @@ def _choose(values: xr.DataArray, dim: str, choice: Any) -> xr.DataArray:
         low, high = choice.get("from", -np.inf), choice.get("to", np.inf)
         chosen = values.isel({dim: np.flatnonzero((labels >= low) & (labels <= high))})
         bounds = " ".join(f"{end} {limit}" for end, limit in choice.items())
-        return _require(chosen, dim, f"nothing at {dim} {bounds}")
+        return _some(chosen, dim, f"nothing at {dim} {bounds}")
     wanted = choice if isinstance(choice, list) else [choice]
     absent = [label for label in wanted if label not in labels]
     if absent:
@@ -178,7 +183,7 @@ def _choose(values: xr.DataArray, dim: str, choice: Any) -> xr.DataArray:
     return values.sel({dim: wanted})
 
 
-def _require(chosen: xr.DataArray, dim: str, complaint: str) -> xr.DataArray:
+def _some(chosen: xr.DataArray, dim: str, complaint: str) -> xr.DataArray:
     if chosen.sizes[dim] == 0:
         raise _LackingError(complaint)
     return chosen
@@ -192,9 +197,9 @@ def _named(reference: Mapping[str, Any] | float) -> str:
 
 
 def _place(row: pd.Series, dims: Sequence[str]) -> str:
-    return ", ".join(f"{dim} = {row[dim]:g}" for dim in dims if dim not in _NAMED)
+    return ", ".join(f"{dim} = {row[dim]:.12g}" for dim in dims if dim not in _HAVE_COLUMNS)
 
 
-def where(row: Any) -> str:
+def _where(row: Any) -> str:
     """Name the place of a comparison."""
     return " at ".join(part for part in (row.title, row.place) if part)

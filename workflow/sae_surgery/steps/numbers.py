@@ -35,7 +35,7 @@ def numbers(
     """
     tables = {path: store.read(path, "table") for path in table_paths}
     paths = {"claims": claims_path, "verdict": verdict_path, "comparison": comparison_path}
-    pages = {name: _page(path) for name, path in paths.items() if path is not None}
+    pages = {name: _page(path, name) for name, path in paths.items() if path is not None}
     sources = [*tables, *(path for path in paths.values() if path is not None)]
     names = {path: _relative(path, output) for path in sources}
     found: quotable.Numbers = {}
@@ -72,11 +72,15 @@ _OF_PAGES: dict[str, Callable[[pd.DataFrame, str], quotable.Numbers]] = {
 }
 
 
-def _page(path: Path) -> pd.DataFrame:
+def _page(path: Path, name: str) -> pd.DataFrame:
     try:
-        return pd.read_csv(path)
+        rows = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise SurgeryError(f"{path}: cannot be read as a table: {error}") from error
+    lacking = set(quotable.COLUMNS[name]) - set(rows)
+    if lacking:
+        raise SurgeryError(f"{path}: lacks the column {', '.join(sorted(lacking))}")
+    return rows
 
 
 def _relative(path: Path, output: Path) -> str:
