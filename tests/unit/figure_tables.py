@@ -3,7 +3,6 @@
 import numpy as np
 import xarray as xr
 
-from sae_surgery.config import SWEEP_VARIABLES
 from sae_surgery.figures.summary import METRICS
 from sae_surgery.metrics.panel import DESCRIPTIONS
 
@@ -86,11 +85,8 @@ def make_table(experiment, methods=tuple(LEVELS), seeds=3):
         for metric in names
     }
     table = xr.Dataset(variables, coords)
-    over = [name for name in axes if name in SWEEP_VARIABLES]
-    dims = np.full([len(axes[name]) for name in over], 20)
     if experiment == "phase_transition":
-        dims = observation_dims(axes)
-    table["obs_dim"] = (over, dims)
+        table["obs_dim"] = (tuple(axes), observation_dims(axes))
     return table
 
 

@@ -2,12 +2,14 @@
 
 import shutil
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from figure_tables import SURGERIES, SWEEPS, make_table
 from sae_surgery import store
 from sae_surgery.claims import PAPER
+from sae_surgery.config import SWEEP_VARIABLES
 from sae_surgery.figures import available
 from sae_surgery.steps.claims import claims
 from sae_surgery.steps.numbers import numbers
@@ -31,8 +33,17 @@ COMPARISON = {
 }
 
 
+def full_table(experiment, **made):
+    """Make a table of `figure_tables` with the observation dimensions that every table has."""
+    table = make_table(experiment, **made)
+    over = [name for name in table.sizes if name in SWEEP_VARIABLES]
+    if "obs_dim" not in table:
+        table["obs_dim"] = (over, np.full([table.sizes[name] for name in over], 20))
+    return table
+
+
 def write_table(folder, table, experiment, run="made_up"):
-    """Write a table of `figure_tables` as the step `tabulate` writes one."""
+    """Write a table as the step `tabulate` writes one."""
     path = folder / "tables" / f"{experiment}.nc"
     variables = [
         (
@@ -55,9 +66,9 @@ def write_table(folder, table, experiment, run="made_up"):
 def make_run(folder, experiments=(*SWEEPS, *SURGERIES), compared=True, **made):
     """Write tables, figures, pages and numbers of a run to a folder, and return the numbers' file.
 
-    What is `made` goes to `make_table`.
+    What is `made` goes to `full_table`.
     """
-    tables = [write_table(folder, make_table(name, **made), name) for name in experiments]
+    tables = [write_table(folder, full_table(name, **made), name) for name in experiments]
     draw_blank_figures(folder / "figures")
     claims(PAPER, tables, folder)
     pages = {"claims_path": folder / "claims.csv", "verdict_path": None, "comparison_path": None}

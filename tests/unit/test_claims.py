@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 import yaml
 
-from figure_tables import SURGERIES, SWEEPS, make_table
-from paper_run import write_table
+from figure_tables import SURGERIES, SWEEPS
+from paper_run import full_table, write_table
 from sae_surgery import figures, methods
 from sae_surgery.claims import PAPER, Claim, experiments, load
 from sae_surgery.claims.judging import FAILS, HOLDS, IN_PART, UNKNOWN, judge
@@ -163,7 +163,7 @@ def test_a_check_that_cannot_be_made_is_an_error(changed, complaint):
 
 
 def test_steps_are_taken_where_they_are_known():
-    table = make_table("learning_dynamics")
+    table = full_table("learning_dynamics")
     table["dictionary_mean_cosine"].loc[{"epoch": 499, "method": "dl_fista"}] = np.nan
     table["dictionary_mean_cosine"].loc[{"epoch": 100, "method": "dl_fista"}] = 0.77
     take = {"metric": "dictionary_mean_cosine", "method": "dl_fista"}
@@ -174,7 +174,7 @@ def test_steps_are_taken_where_they_are_known():
 
 
 def test_the_list_of_the_paper_is_judged_on_every_experiment():
-    tables = {name: make_table(name) for name in (*SWEEPS, *SURGERIES)}
+    tables = {name: full_table(name) for name in (*SWEEPS, *SURGERIES)}
     judgements = judge(load(PAPER), tables)
     outcomes = {judgement.claim.id: judgement.outcome for judgement in judgements}
     # The made-up tables have FISTA at 0.97 and all but one SAE far below, whatever is done to them.
@@ -238,7 +238,7 @@ def test_two_claims_of_one_name_are_refused(tmp_path):
 
 
 def test_the_step_judges_a_list_of_ones_own(tmp_path):
-    table = write_table(tmp_path, make_table("latents"), "latents")
+    table = write_table(tmp_path, full_table("latents"), "latents")
     own = {"id": "mine", "statement": "x", "made_in": "y", "checks": [ABOVE]}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump([own]))
     judge_files(tmp_path / "mine.yaml", [table], tmp_path / "out")
@@ -248,7 +248,7 @@ def test_the_step_judges_a_list_of_ones_own(tmp_path):
 
 
 def test_a_truncated_table_is_named(tmp_path):
-    table = write_table(tmp_path, make_table("latents"), "latents")
+    table = write_table(tmp_path, full_table("latents"), "latents")
     os.truncate(table, table.stat().st_size // 2)
     with pytest.raises(SurgeryError, match=r"latents\.nc: not a readable result file, truncated"):
         judge_files(PAPER, [table], tmp_path / "out")

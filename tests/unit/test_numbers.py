@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from figure_tables import LEVELS, make_table
-from paper_run import make_run, write_table
+from figure_tables import LEVELS
+from paper_run import full_table, make_run, write_table
 from sae_surgery.errors import SurgeryError
 from sae_surgery.steps.numbers import numbers
 
@@ -25,7 +25,7 @@ def written(tmp_path_factory):
 
 def test_a_number_is_the_mean_over_seeds(written):
     _, document = written
-    table = make_table("frozen_decoder").sel(condition="frozen", n_latents=100)
+    table = full_table("frozen_decoder").sel(condition="frozen", n_latents=100)
     expected = float(table["mcc_ood"].sel({"method": "sae_topk"}).mean())
     number = document["numbers"][CONDITION.format("sae_topk")]
     assert number["value"] == pytest.approx(expected)
@@ -46,7 +46,7 @@ def test_groups_are_over_the_saes(written):
 
 
 def test_steps_skip_what_is_not_known(tmp_path):
-    table = make_table("warm_start_decoder")
+    table = full_table("warm_start_decoder")
     table["mcc_ood"].loc[{"condition": "cold", "n_rounds": 0}] = np.nan
     table["mcc_ood"].loc[{"condition": "cold", "n_rounds": 1}] = 0.25
     table["mcc_ood"].loc[{"condition": "cold", "n_rounds": 10}] = 0.875
@@ -59,7 +59,7 @@ def test_steps_skip_what_is_not_known(tmp_path):
 
 
 def test_what_has_no_result_says_so(tmp_path):
-    table = make_table("latents")
+    table = full_table("latents")
     table["mcc_id"].loc[{"method": "pca", "n_latents": 50}] = np.nan
     path = write_table(tmp_path, table, "latents")
     numbers([path], **NO_PAGES, output=tmp_path / "numbers.json")
@@ -96,7 +96,7 @@ def test_what_differs_most_comes_first(written):
 
 
 def test_a_truncated_table_is_named(tmp_path):
-    path = write_table(tmp_path, make_table("latents"), "latents")
+    path = write_table(tmp_path, full_table("latents"), "latents")
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(SurgeryError, match=r"latents\.nc: not a readable result file, truncated"):
         numbers([path], **NO_PAGES, output=tmp_path / "numbers.json")
@@ -104,7 +104,7 @@ def test_a_truncated_table_is_named(tmp_path):
 
 
 def test_a_page_without_a_column_is_named(tmp_path):
-    path = write_table(tmp_path, make_table("latents"), "latents")
+    path = write_table(tmp_path, full_table("latents"), "latents")
     (tmp_path / "claims.csv").write_text("claim,statement\nmine,Mine.\n")
     pages = NO_PAGES | {"claims_path": tmp_path / "claims.csv"}
     with pytest.raises(SurgeryError, match=r"claims\.csv: lacks the column experiment, lacking"):
@@ -112,14 +112,14 @@ def test_a_page_without_a_column_is_named(tmp_path):
 
 
 def test_tables_of_two_runs_are_refused(tmp_path):
-    ours = write_table(tmp_path, make_table("latents"), "latents")
-    theirs = write_table(tmp_path, make_table("samples"), "samples", run="other")
+    ours = write_table(tmp_path, full_table("latents"), "latents")
+    theirs = write_table(tmp_path, full_table("samples"), "samples", run="other")
     with pytest.raises(SurgeryError, match="of several runs: made_up, other"):
         numbers([ours, theirs], **NO_PAGES, output=tmp_path / "numbers.json")
 
 
 def test_a_file_elsewhere_is_refused(tmp_path):
-    path = write_table(tmp_path / "elsewhere", make_table("latents"), "latents")
+    path = write_table(tmp_path / "elsewhere", full_table("latents"), "latents")
     (tmp_path / "here").mkdir()
     with pytest.raises(SurgeryError, match=r"latents\.nc: is not below .*here, the folder of"):
         numbers([path], **NO_PAGES, output=tmp_path / "here" / "numbers.json")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from figure_tables import make_table
-from paper_run import make_run, write_table
+from paper_run import full_table, make_run, write_table
 from sae_surgery.errors import SurgeryError
 from sae_surgery.prose import bare_numbers
 from sae_surgery.steps.typeset import typeset
@@ -84,7 +83,7 @@ def test_what_is_spelt_right_is_typeset(manuscript):
 
 
 def test_a_stale_number_is_named(manuscript, tmp_path):
-    changed = make_table("samples", seeds=2)
+    changed = full_table("samples", seeds=2)
     write_table(tmp_path / "run", changed, "samples")
     with pytest.raises(SurgeryError, match=r"numbers\.json: stale: .*: tables/samples\.nc$"):
         manuscript("Nothing.")
