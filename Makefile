@@ -13,6 +13,7 @@ run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
 	$(BIN)/snakemake
 	@echo "==> Done. Look at results/quick/paper: figures/, tables/, and the pages verdict.md and comparison.html."
+	@echo "    These numbers in a manuscript: paper/main.pdf."
 	@echo "    More: source $(BIN)/activate; snakemake --configfile config/paper.yaml"
 
 setup: $(READY)

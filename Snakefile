@@ -1,7 +1,8 @@
 # The experiments, from data to figures. `snakemake` runs config/quick.yaml, minutes on two cores;
 # `snakemake --configfile config/paper.yaml` the paper in full, `snakemake --configfile
-# config/reference.yaml` redraws the figures of a finished run from its tables. Targets: all, data,
-# models, surgeries, metrics, tables, figures, fig_<experiment> for one figure, verdict and comparison.
+# config/reference.yaml` redraws what a finished run has shown from its tables. Targets: all, data,
+# models, surgeries, metrics, tables, figures, fig_<experiment> for one figure, verdict, comparison,
+# claims and paper.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
@@ -16,6 +17,9 @@
 #   results/<run>/<protocol>/figures/<experiment>_all.{pdf,png} all metrics
 #   results/<run>/<protocol>/verdict.{md,csv,nc}                what keeps each SAE from the oracle
 #   results/<run>/<protocol>/comparison.{html,md,csv}           published numbers beside the run's
+#   results/<run>/<protocol>/claims.{md,csv}                    which of the paper's claims hold
+#   results/<run>/<protocol>/numbers.json                       every number that the manuscript may quote
+#   paper/main.pdf                                              the manuscript, of the run made last
 #   results/<run>/{logs,benchmarks}/<step>/...                  standard error; seconds and memory
 #   results/<run>/manifest.json, timeline.{pdf,png}             how the run went, nobody's input
 #
@@ -52,6 +56,8 @@ else:
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/verdict.smk"
 include: "workflow/rules/comparison.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/paper.smk"
 
 
 localrules:
@@ -65,3 +71,5 @@ rule all:
         rules.figures.input,
         rules.verdict.input,
         rules.comparison.input,
+        rules.claims.input,
+        rules.paper.input,

@@ -11,13 +11,8 @@ CHOSEN = {
     "methods": ["fista_oracle", "sae_relu", "random_dictionary"],
     "experiments": ["latents", *SURGERIES],
 }
-AFTER_OPERATIONS = {
-    "assess",
-    "tabulate frozen_decoder",
-    "draw frozen_decoder",
-    "judge",
-    "compare",
-}
+PAPER = {"compare", "weigh", "quote", "typeset"}
+AFTER_OPERATIONS = {"assess", "tabulate frozen_decoder", "draw frozen_decoder", "judge"} | PAPER
 OPERATIONS = {f"operate {method}" for method in CHOSEN["methods"]}
 
 
@@ -52,8 +47,22 @@ def test_the_second_run_does_nothing(operated):
 
 def test_a_further_surgery_trains_nothing(copy):
     copy.configure(**CHOSEN | {"experiments": [*CHOSEN["experiments"], "lambda_sensitivity"]})
-    further = {"assess", "tabulate lambda_sensitivity", "draw lambda_sensitivity", "compare"}
-    assert copy.planned() == OPERATIONS | further
+    further = {"assess", "tabulate lambda_sensitivity", "draw lambda_sensitivity"}
+    assert copy.planned() == OPERATIONS | further | PAPER
+
+
+def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(copy):
+    copy.configure(
+        **CHOSEN
+        | {"experiments": ["frozen_decoder"]}
+        | {"sweeps": {"patients": TINY["sweeps"]["latents"] | {"k": [2]}}},
+        surgeries={"cells_of": {"frozen_decoder": "patients"}},
+    )
+    fits = {f"fit {method}" for method in CHOSEN["methods"]}
+    assert copy.planned("models") == {"simulate"} | fits
+    assert copy.planned("metrics") == set()
+    everything = {"simulate", "assess", "tabulate frozen_decoder", "draw frozen_decoder"} | PAPER
+    assert copy.planned() == everything | fits | OPERATIONS
 
 
 def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(copy):

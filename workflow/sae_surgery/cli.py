@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, methods, surgeries
+from sae_surgery import __version__, claims, figures, methods, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell
 
@@ -270,6 +270,62 @@ def _compare(steps: Any) -> None:
     _add_settings(parser, '\'{"alpha": 0.01, "mcc": {"margin": 0.03}}\'')
 
 
+def _claims(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("claims"),
+        "claims",
+        "Judge the paper's claims on the tables of a run. A page says which hold, which do not and "
+        "which cannot be told, with the numbers that decide.",
+    )
+    parser.add_argument(
+        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
+    )
+    parser.add_argument(
+        "--claims",
+        dest="list_path",
+        type=Path,
+        default=claims.PAPER,
+        help="list of claims, as YAML (default: the paper's)",
+    )
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+
+
+def _numbers(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("numbers"),
+        "numbers",
+        "Collect every number that the manuscript may quote. Each has a key, its value, its text, "
+        "and the file that it is from, whose digest is kept.",
+    )
+    parser.add_argument(
+        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
+    )
+    for page in ("claims", "verdict", "comparison"):
+        parser.add_argument(f"--{page}", dest=f"{page}_path", type=Path, help=f"{page}.csv, if any")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+
+
+def _typeset(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("typeset"),
+        "typeset",
+        "Typeset the manuscript. Its numbers and figures are those of one run; one that no rule "
+        "makes, or that is stale, is an error.",
+    )
+    parser.add_argument("--source", type=Path, required=True, help="Typst file")
+    parser.add_argument(
+        "--numbers",
+        dest="numbers_path",
+        type=Path,
+        required=True,
+        help="file of `sae-surgery numbers`, beside which lies the folder of figures",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="PDF file to write")
+
+
 def _plan(steps: Any) -> None:
     parser = _add(
         steps,
@@ -429,6 +485,9 @@ STEPS = (
     _draw,
     _verdict,
     _compare,
+    _claims,
+    _numbers,
+    _typeset,
     _plan,
     _report,
     _archive,

@@ -19,6 +19,9 @@ COLOURS = {
     "draw": "#da8bc3",
     "verdict": "#64b5cd",
     "compare": "#ccb974",
+    "claims": "#8cb369",
+    "numbers": "#c44e52",
+    "typeset": "#4f6d3a",
 }
 INCHES_A_LANE = 0.05
 
