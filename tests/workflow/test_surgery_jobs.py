@@ -65,20 +65,6 @@ def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(cop
     assert copy.planned() == everything | fits | OPERATIONS
 
 
-def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(copy):
-    copy.configure(
-        **CHOSEN
-        | {"experiments": ["frozen_decoder"]}
-        | {"sweeps": {"patients": TINY["sweeps"]["latents"] | {"k": [2]}}},
-        surgeries={"cells_of": {"frozen_decoder": "patients"}},
-    )
-    fits = {f"fit {method}" for method in CHOSEN["methods"]}
-    assert copy.planned("models") == {"simulate"} | fits
-    assert copy.planned("metrics") == set()
-    everything = {"simulate", "assess", "tabulate frozen_decoder", "draw frozen_decoder"}
-    assert copy.planned() == everything | fits | OPERATIONS
-
-
 def test_an_edited_surgery_is_done_again_alone(copy):
     copy.append("surgeries/frozen_decoder.py", "EDITED = True")
     assert copy.planned() == OPERATIONS | AFTER_OPERATIONS
