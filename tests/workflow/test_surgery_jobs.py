@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from project import CELL, TINY, Project, new_project
+from project import CELL, Project, new_project
 
 SURGERIES = ["frozen_decoder", "support_recovery"]
 CHOSEN = {
@@ -51,18 +51,14 @@ def test_a_further_surgery_trains_nothing(copy):
     assert copy.planned() == OPERATIONS | further | PAPER
 
 
-def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(copy):
-    copy.configure(
-        **CHOSEN
-        | {"experiments": ["frozen_decoder"]}
-        | {"sweeps": {"patients": TINY["sweeps"]["latents"] | {"k": [2]}}},
-        surgeries={"cells_of": {"frozen_decoder": "patients"}},
-    )
+def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(fresh):
+    changes = CHOSEN | {"experiments": ["frozen_decoder"]}
+    fresh.configure(**changes, surgeries={"cells_of": {"frozen_decoder": "samples"}})
     fits = {f"fit {method}" for method in CHOSEN["methods"]}
-    assert copy.planned("models") == {"simulate"} | fits
-    assert copy.planned("metrics") == set()
-    everything = {"simulate", "assess", "tabulate frozen_decoder", "draw frozen_decoder"} | PAPER
-    assert copy.planned() == everything | fits | OPERATIONS
+    assert fresh.planned("models") == {"simulate"} | fits
+    assert fresh.planned("metrics") == set()
+    tail = {"assess", "tabulate frozen_decoder", "draw frozen_decoder"} | PAPER
+    assert fresh.planned() == {"simulate"} | fits | OPERATIONS | tail
 
 
 def test_an_edited_surgery_is_done_again_alone(copy):
