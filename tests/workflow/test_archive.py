@@ -11,6 +11,7 @@ from project import SECONDS, Project, new_project
 
 RECORDS = ".snakemake/metadata"
 ARCHIVE = "tiny.tar.gz"
+MANUSCRIPT = "paper/main.pdf"
 
 
 def pack(project: Project, output: str = ARCHIVE) -> subprocess.CompletedProcess:
@@ -49,7 +50,7 @@ def test_an_archive_tells_nothing_but_the_results(packed):
     with tarfile.open(packed.folder / ARCHIVE) as archive:
         members = archive.getmembers()
     assert {(member.uid, member.gid, member.uname) for member in members} == {(0, 0, "")}
-    results = (f"{RECORDS}/", "results/tiny/", "paper/main.pdf")
+    results = (f"{RECORDS}/", "results/tiny/", MANUSCRIPT)
     assert all(member.name.startswith(results) for member in members)
 
 
@@ -65,6 +66,7 @@ def test_what_is_not_finished_is_not_packed(finished):
 def copy_results(source: Project, target: Project, with_times: bool) -> None:
     copy = shutil.copy2 if with_times else shutil.copyfile
     shutil.copytree(source.results, target.results, copy_function=copy)
+    copy(source.folder / MANUSCRIPT, target.folder / MANUSCRIPT)
     if with_times:
         shutil.copytree(source.folder / RECORDS, target.folder / RECORDS)
 

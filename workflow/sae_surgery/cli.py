@@ -217,10 +217,8 @@ def _draw(steps: Any) -> None:
     parser.add_argument(
         "name", metavar="FIGURE", choices=figures.available(), help=", ".join(figures.available())
     )
-    parser.add_argument(
-        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
-    )
-    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+    _add_tables(parser, "table files")
+    _add_output_dir(parser)
 
 
 def _verdict(steps: Any) -> None:
@@ -231,15 +229,8 @@ def _verdict(steps: Any) -> None:
         "Judge each SAE from the tables of its surgeries. A page says how much of its distance to "
         "the oracle each of its parts is to blame for, and sentences say what that means.",
     )
-    parser.add_argument(
-        "--tables",
-        dest="table_paths",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="tables of frozen_decoder and support_recovery",
-    )
-    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+    _add_tables(parser, "tables of frozen_decoder and support_recovery")
+    _add_output_dir(parser)
 
 
 def _compare(steps: Any) -> None:
@@ -250,15 +241,8 @@ def _compare(steps: Any) -> None:
         "Compare the numbers of a run with the published ones. A page says which agree and which "
         "differ, by how much, by which test, and why they may.",
     )
-    parser.add_argument(
-        "--tables",
-        dest="table_paths",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="tables of experiments that something was published on",
-    )
-    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+    _add_tables(parser, "tables of experiments that something was published on")
+    _add_output_dir(parser)
     parser.add_argument(
         "--published",
         dest="published_folder",
@@ -278,9 +262,7 @@ def _claims(steps: Any) -> None:
         "Judge the paper's claims on the tables of a run. A page says which hold, which do not and "
         "which cannot be told, with the numbers that decide.",
     )
-    parser.add_argument(
-        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
-    )
+    _add_tables(parser, "table files")
     parser.add_argument(
         "--claims",
         dest="list_path",
@@ -288,7 +270,7 @@ def _claims(steps: Any) -> None:
         default=claims.PAPER,
         help="list of claims, as YAML (default: the paper's)",
     )
-    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+    _add_output_dir(parser)
 
 
 def _numbers(steps: Any) -> None:
@@ -299,9 +281,7 @@ def _numbers(steps: Any) -> None:
         "Collect every number that the manuscript may quote. Each has a key, its value, its text, "
         "and the file that it is from, whose digest is kept.",
     )
-    parser.add_argument(
-        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
-    )
+    _add_tables(parser, "table files")
     for page in ("claims", "verdict", "comparison"):
         parser.add_argument(f"--{page}", dest=f"{page}_path", type=Path, help=f"{page}.csv, if any")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
@@ -435,6 +415,12 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tables(parser: argparse.ArgumentParser, which: str) -> None:
+    parser.add_argument(
+        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help=which
+    )
+
+
 def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", choices=["paper"], default="paper", help="way of measuring (default: paper)"
@@ -443,6 +429,10 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="NetCDF file to write")
+
+
+def _add_output_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
 
 
 def _cell(text: str) -> Cell:
