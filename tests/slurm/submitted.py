@@ -13,6 +13,7 @@ from cluster import Cluster, wait_until
 from project import SECONDS, Project, new_project
 
 HURRY = (
+    "--latency-wait=10",
     "--slurm-steady-init-seconds-before-status-checks=1",
     "--seconds-between-status-checks=1",
 )

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
 from figure_tables import LEVELS, SURGERIES, SWEEPS, make_table
@@ -291,6 +292,20 @@ def test_bytes_are_the_same_at_each_drawing_whatever_the_users_settings(tmp_path
         assert one.stat().st_size > 10_000
 
 
+def test_noise_of_the_layout_does_not_reach_what_is_saved(tmp_path):
+    saved = []
+    for noise in (0.0, 3e-9):
+        figure = draw("latents", make_table("latents"))["latents"]
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        for axis in figure.axes:
+            axis.set_position(np.array(axis.get_position().bounds) + noise)
+        path = tmp_path / f"{noise}.pdf"
+        style.save(figure, [path])
+        saved.append(path.read_bytes())
+    assert saved[0] == saved[1]
+
+
 def test_fonts_are_embedded_as_outlines_and_drawing_leaves_no_trace(tmp_path):
     before = dict(mpl.rcParams)
     figure = draw_sweep(make_table("latents"), "n_latents", ("mcc_id",))
@@ -304,7 +319,7 @@ def test_fonts_are_embedded_as_outlines_and_drawing_leaves_no_trace(tmp_path):
 
 
 def test_a_failed_save_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
-    class Unfinished:
+    class Unfinished(Figure):
         def savefig(self, path, metadata):
             path.write_bytes(b"half a")
             raise OSError("disk full")

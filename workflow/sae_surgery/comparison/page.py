@@ -143,9 +143,10 @@ def _records(rows: pd.DataFrame) -> list[Any]:
 
 
 def _plot(rows: pd.DataFrame) -> str:
-    drawn = io.BytesIO()
+    drawn, figure = io.BytesIO(), scatter(rows)
+    style.settle(figure)
     with style.applied():
-        scatter(rows).savefig(drawn, format="png", dpi=200, metadata={"Software": None})
+        figure.savefig(drawn, format="png", dpi=200, metadata={"Software": None})
     return base64.b64encode(drawn.getvalue()).decode()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
 from sae_surgery.errors import SurgeryError
@@ -49,6 +50,8 @@ RC_PARAMS = {
 
 # What would differ between two drawings of the same numbers: the time.
 _METADATA = {".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
+
+_DECIMALS = 5  # of a figure's width and height
 
 
 @dataclass(frozen=True)
@@ -164,8 +167,23 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     ValueError
         If a suffix is another.
     """
+    settle(figure)
     for path in map(Path, paths):
         if path.suffix not in _METADATA:
             raise ValueError(f"cannot write {path}: allowed are {', '.join(_METADATA)}")
         with replacing(path) as temporary, applied():
             figure.savefig(temporary, metadata=_METADATA[path.suffix])
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out for good.
+
+    The solver of constrained layout ends with other last digits from run to run; they are cut off.
+    """
+    with applied():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position(np.round(axis.get_position(original=True).bounds, _DECIMALS))
+    for text in figure.texts:
+        text.set_position(np.round(text.get_position(), _DECIMALS))
