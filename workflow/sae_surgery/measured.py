@@ -35,7 +35,7 @@ ASSESS = Measured(3.5, 0.0, 0.05)
 FIT = {
     "dl_fista": Measured(14.5, 11.5, 0.4),
     "dl_lista": Measured(11, 2.9, 1.3),
-    "dl_scaled": Measured(6, 1.0, 0.4),
+    "dl_scaled": Measured(6, 0.7, 0.4),
     "fista_oracle": Measured(0.8, 0.1, 0.4),
     "linear_probe": Measured(1.3, 0.1, 3.7),
     "lista_oracle": Measured(11, 2.9, 0.8),

@@ -18,7 +18,11 @@ What is reached after a pass would otherwise take as many passes as there are ba
 Two measures against bad minima. λ begins large and falls: at first few atoms explain a sample, and
 pull. And atoms that no sample uses, or that a few others make up (see `redundancy`), begin anew as
 the residual r of a sample, drawn with probabilities ∝ ‖r‖⁴: they may double others, or be the sums
-of a latent and a frequent companion.
+of latents that occur together.
+
+Where one latent accompanies many others, F can be lower with atoms that have absorbed a bit of it,
+and one opposite to it that mends them where it is absent. The opposite atom is redundant, but what
+takes its place may become another. A seed that goes on like this ends as not converged.
 
 λ, in units of the root mean square of the entries of Y, is the only thing that says how sparse
 codes are: a random direction correlates with an observation by about that much.
