@@ -47,4 +47,4 @@ rule fit:
 
 rule models:
     input:
-        [expand(rules.fit.output, cell=cell, method=RUN.methods_on(cell)) for cell in CELLS],
+        [expand(rules.fit.output, cell=cell, method=RUN.fitted_on(cell)) for cell in CELLS],

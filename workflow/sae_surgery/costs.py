@@ -99,7 +99,7 @@ def evaluate(cell: Cell, run: Run) -> Cost:
     active = min(cell.n_latents, cell.k * cell.n_val)
     dense = 4 * FLOAT64 * cell.n_val * cell.n_latents
     pairs = 3 * FLOAT64 * active * cell.n_latents
-    n_methods = len(run.methods_on(cell.name))
+    n_methods = len(run.fitted_on(cell.name))
     # Correlations of all pairs, and the assignment of columns to each other.
     flops = 2 * cell.n_val * active * cell.n_latents + 50 * active**2 * math.sqrt(cell.n_latents)
     threads = _threads(cell)
