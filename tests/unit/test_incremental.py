@@ -7,8 +7,9 @@ import pytest
 import torch
 from numpy.random import RandomState
 
-from sae_surgery import sampling
+from sae_surgery import methods, sampling
 from sae_surgery.learning.dictionary_learning import random_dictionary
+from sae_surgery.learning.fresh import fresh_atoms
 from sae_surgery.learning.incremental import (
     IncrementalLearning,
     learn_incrementally,
@@ -16,6 +17,7 @@ from sae_surgery.learning.incremental import (
 )
 from sae_surgery.learning.incremental_kernels import add_products, step_atoms, subtract_codes
 from sae_surgery.learning.redundancy import redundancy, redundancy_limit, useless_atoms
+from sae_surgery.methods.base import Problem
 from sae_surgery.metrics.dictionary import dictionary_metrics
 from sae_surgery.problem import Cell
 
@@ -121,6 +123,22 @@ def test_a_run_that_is_too_short_is_called_not_converged(capsys):
     assert "seed 0: not converged" in capsys.readouterr().err
 
 
+def test_the_model_file_says_so_too():
+    observations, _ = planted(0)
+    method = methods.load("dl_scaled", {"max_rounds": 3})
+    given = {"train": observations}
+    model = method.fit(Problem(PLANTED, (0,), torch.device("cpu"), given)).model
+    assert model.tensor("converged").tolist() == [0]
+    assert model.tensor("n_rounds").tolist() == [3]
+
+
+def test_atoms_without_a_use_are_counted(capsys):
+    result = learn(DEGENERATE["one sample, again and again"].contiguous(), 20, BRIEF)
+    assert 15 < int(result.n_useless) < 20
+    report_misses(result, (0,))
+    assert f"seed 0: {int(result.n_useless)} atoms are unused" in capsys.readouterr().err
+
+
 def test_too_few_samples_are_called_not_determined(capsys):
     result = learn(noise(30), 40, BRIEF)
     assert not result.determined.any()
@@ -158,6 +176,15 @@ def test_the_penalty_falls_and_then_stays():
     assert penalties[0] == settings.first_penalty
     assert (np.diff(penalties[:-1]) < 0).all()
     assert penalties[-2:] == pytest.approx([settings.last_penalty] * 2)
+
+
+def test_learning_settles_when_there_is_nothing_left_to_replace_or_no_round_for_it():
+    settings = IncrementalLearning(anneal_rounds=4, replace_every=2, replace_rounds=6)
+    assert [count for count in range(12) if settings.looks(count)] == [2, 4, 6]
+    assert not settings.settles(3, n_replaced=0)
+    assert settings.settles(4, n_replaced=0)
+    assert not settings.settles(5, n_replaced=1)
+    assert settings.settles(6, n_replaced=1)
 
 
 @pytest.mark.parametrize(
@@ -234,6 +261,23 @@ def test_of_doubles_opposites_and_sums_the_weaker_are_useless():
     energy[20] = 0
     found = useless_atoms(rows, energy, redundancy_limit(random_rows(seed=1)))
     assert np.flatnonzero(found).tolist() == [3, 9, 11, 20]
+
+
+def test_fresh_atoms_are_what_residuals_share():
+    draws = np.random.default_rng(0)
+    missing = torch.eye(2, 30)
+    z = torch.from_numpy(draws.uniform(0.5, 1, (200, 2)) * (draws.uniform(size=(200, 2)) < 0.1))
+    residual = z.float() @ missing + 0.02 * noise(200, 30)[0]
+    found = fresh_atoms(residual, 0.3, 2, draws)
+    assert ((found @ missing.T).amax(0) > 0.98).all()
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
+
+
+def test_where_nothing_is_left_there_are_no_fresh_atoms():
+    draws = np.random.default_rng(0)
+    assert fresh_atoms(torch.zeros(9, 4), 0.1, 3, draws).shape == (0, 4)
+    tiny = fresh_atoms(1e-30 * torch.eye(4), 0.1, 3, draws)
+    assert tiny.isfinite().all()
 
 
 def test_redundancy_is_what_the_best_few_others_explain():

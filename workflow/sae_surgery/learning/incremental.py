@@ -16,13 +16,14 @@ each batch lowers a bound of F, as each sample does that expectation maximisatio
 What is reached after a pass would otherwise take as many passes as there are batches.
 
 Two measures against bad minima. λ begins large and falls: at first few atoms explain a sample, and
-pull. And atoms that no sample uses, or that a few others make up (see `redundancy`), begin anew as
-the residual r of a sample, drawn with probabilities ∝ ‖r‖⁴: they may double others, or be the sums
-of latents that occur together.
+pull. And atoms that no sample uses, or that a few others make up (see `redundancy`), begin anew
+where they help most (see `fresh`): they may double others, or be the sums of latents that occur
+together.
 
 Where one latent accompanies many others, F can be lower with atoms that have absorbed a bit of it,
 and one opposite to it that mends them where it is absent. The opposite atom is redundant, but what
-takes its place may become another. A seed that goes on like this ends as not converged.
+takes its place may become another. So there is a last round in which atoms are replaced. What is
+there then settles, and is told as `n_useless`.
 
 λ, in units of the root mean square of the entries of Y, is the only thing that says how sparse
 codes are: a random direction correlates with an observation by about that much.
@@ -53,6 +54,7 @@ from sae_surgery.checks import (
 )
 from sae_surgery.inference.exact import exact_lasso
 from sae_surgery.inference.sparse import SparseCodes
+from sae_surgery.learning.fresh import fresh_atoms
 from sae_surgery.learning.incremental_kernels import add_products, step_atoms, subtract_codes
 from sae_surgery.learning.redundancy import redundancy_limit, useless_atoms
 from sae_surgery.progress import Tracker, silent
@@ -88,12 +90,14 @@ class IncrementalLearning:
     relaxation: float = 1.5
     """ω, above 0 and below 2."""
     replace_every: int = 5
-    """Rounds between looks for atoms to replace."""
+    """Rounds between looks for atoms to replace …"""
+    replace_rounds: int = 80
+    """… and the last round that may begin with one; what is there then, settles."""
     max_rounds: int = 100
     """Rounds after which a seed is given up as not converged."""
     tolerance: float = 1e-3
-    """A seed has converged when λ has fallen, the last look has found no atom to replace, and a
-    round has ‖D − D_old‖ / ‖D_old‖ below this."""
+    """A seed has converged when λ has fallen, no atom is replaced any more, and a round has
+    ‖D − D_old‖ / ‖D_old‖ below this."""
     record_every: int = 10
     """A fitted model holds the dictionaries after rounds 0, this, twice this, … and the last."""
     code_tolerance: float = 1e-2
@@ -114,7 +118,7 @@ class IncrementalLearning:
             max_rounds=self.max_rounds,
             record_every=self.record_every,
         )
-        require_count(anneal_rounds=self.anneal_rounds)
+        require_count(anneal_rounds=self.anneal_rounds, replace_rounds=self.replace_rounds)
         if self.relaxation >= 2:
             raise ValueError(f"relaxation must be below 2, got {self.relaxation!r}")
 
@@ -125,7 +129,15 @@ class IncrementalLearning:
 
     def looks(self, count: int) -> bool:
         """Return whether a round, counted from 0, begins with a look for atoms to replace."""
-        return count > 0 and count % self.replace_every == 0
+        return 0 < count <= self.replace_rounds and count % self.replace_every == 0
+
+    def settles(self, count: int, n_replaced: int) -> bool:
+        """Return whether nothing but small steps is left after a round, counted from 0.
+
+        `n_replaced` atoms were replaced at the last look.
+        """
+        searched = n_replaced == 0 or count >= self.replace_rounds
+        return searched and count >= self.anneal_rounds
 
 
 class IncrementalDictionary(NamedTuple):
@@ -145,6 +157,9 @@ class IncrementalDictionary(NamedTuple):
     """‖D_t − D_{t−1}‖ / ‖D_{t−1}‖ (seed, round), Frobenius norms; NaN after a seed has stopped"""
     usage: Tensor
     """Share of the samples that use an atom (seed, atom)"""
+    n_useless: Tensor
+    """Atoms that are unused, or made of a few others; latents may be missing in their place (seed,)
+    """
 
 
 @torch.no_grad()
@@ -217,29 +232,33 @@ class _Learner:
         self.batches = [observations[rows] / self.scale for rows in batches]
         self.rows = initial.T.contiguous()
         self.limit = redundancy_limit(self.rows.numpy())
-        self.codes = [_no_codes(len(batch), len(self.rows)) for batch in self.batches]
+        self.codes = [SparseCodes.none(len(batch), len(self.rows)) for batch in self.batches]
         self.change: list[float] = []
         self.n_replaced = 0
         self.converged = False
 
     def round(self, count: int) -> None:
         """Take a pass over all batches, number `count` from 0."""
+        settings, penalty = self.settings, self.settings.penalty(count)
         # Random numbers of a round are its own, so that there is no state to be kept.
         draws = np.random.default_rng((self.seed, count))
-        if self.settings.looks(count):
-            self.n_replaced = self._replace(draws)
+        if settings.looks(count):
+            self.n_replaced = self._replace(penalty, draws)
         before = self.rows.clone()
-        gram, target = self._sums()
+        # Summed anew, or rounding errors of many exchanges would add up.
+        sums = _Sums(self.rows)
+        for batch, codes in zip(self.batches, self.codes, strict=True):
+            sums.add(1.0, codes, batch)
         for index in draws.permutation(len(self.batches)):
             batch, old = self.batches[index], self.codes[index]
-            new = self._infer(batch, old, self.settings.penalty(count))
-            _exchange(old, new, batch, gram, target)
+            new = self._infer(batch, old, penalty)
+            sums.add(-1.0, old, batch)
+            sums.add(1.0, new, batch)
             self.codes[index] = new
-            self._step(gram, target)
+            sums.sweep(self.rows, settings.relaxation)
         self.change.append(float((self.rows - before).norm() / before.norm()))
-        still = self.change[-1] < self.settings.tolerance
-        annealed = count >= self.settings.anneal_rounds
-        self.converged = still and annealed and self.n_replaced == 0
+        still = self.change[-1] < settings.tolerance
+        self.converged = still and settings.settles(count, self.n_replaced)
 
     def _infer(self, batch: Tensor, start: SparseCodes, penalty: float) -> SparseCodes:
         dictionary, tolerance = self.rows.T[None], self.settings.code_tolerance
@@ -247,36 +266,14 @@ class _Learner:
             batch[None], dictionary, penalty, start, tolerance=tolerance, max_rounds=MAX_LOOKS
         )
 
-    def _sums(self) -> tuple[Tensor, Tensor]:
-        """Return ZᵀZ (atom, atom) and ZᵀY (atom, obs)."""
-        n_atoms = len(self.rows)
-        gram, target = self.rows.new_zeros(n_atoms, n_atoms), torch.zeros_like(self.rows)
-        for batch, codes in zip(self.batches, self.codes, strict=True):
-            _add(1.0, codes, batch, gram, target)
-        return gram, target
-
-    def _step(self, gram: Tensor, target: Tensor) -> None:
-        """Sweep once over all atoms."""
-        kind = np.float32
-        floor = kind(ENERGY_FLOOR * float(gram.diagonal().mean()))
-        for first in range(0, len(self.rows), BLOCK_ATOMS):
-            block = slice(first, first + BLOCK_ATOMS)
-            gradient = torch.addmm(target[block], gram[block], self.rows, alpha=-1)
-            own = gram[block, block].numpy()
-            relaxation = kind(self.settings.relaxation)
-            step_atoms(gradient.numpy(), own, relaxation, floor, self.rows[block].numpy())
-
-    def _replace(self, draws: np.random.Generator) -> int:
-        """Let atoms that are of no use begin anew as residuals of samples; return their number."""
-        useless = np.flatnonzero(useless_atoms(self.rows.numpy(), self._energy(), self.limit))
+    def _replace(self, penalty: float, draws: np.random.Generator) -> int:
+        """Let atoms that are of no use begin anew; return their number."""
+        useless = torch.from_numpy(np.flatnonzero(self.useless()))
         residual = torch.cat([self._residual(index) for index in range(len(self.batches))])
-        weights = residual.double().square().sum(1).square().numpy()
-        useless = useless[: np.count_nonzero(weights)]
-        if len(useless):
-            chosen = draws.choice(len(weights), len(useless), False, weights / weights.sum())
-            fresh = residual[chosen]
-            self.rows[useless] = fresh / fresh.norm(dim=1, keepdim=True)
-            self.codes = [_without(codes, useless) for codes in self.codes]
+        fresh = fresh_atoms(residual, penalty, len(useless), draws)
+        useless = useless[: len(fresh)]
+        self.rows[useless] = fresh
+        self.codes = [codes.without(useless) for codes in self.codes]
         return len(useless)
 
     def _residual(self, index: int) -> Tensor:
@@ -285,13 +282,14 @@ class _Learner:
         subtract_codes(*_entries(self.codes[index]), self.rows.numpy(), residual.numpy())
         return residual
 
-    def _energy(self) -> np.ndarray:
-        """Return Σ z² of each atom, (atom,)."""
+    def useless(self) -> np.ndarray:
+        """Tell which atoms (atom,) are unused, or made of a few others."""
         atoms, values = (
             torch.cat([getattr(codes, name) for codes in self.codes]).numpy()
             for name in ("atoms", "values")
         )
-        return np.bincount(atoms, values**2, minlength=len(self.rows))
+        energy = np.bincount(atoms, values**2, minlength=len(self.rows))
+        return useless_atoms(self.rows.numpy(), energy, self.limit)
 
     def usage(self) -> Tensor:
         """Return the share of the samples that use an atom (atom,)."""
@@ -320,6 +318,28 @@ class _Learner:
         self.n_replaced, self.converged = state_dict["n_replaced"], state_dict["converged"]
 
 
+class _Sums:
+    """G = ZᵀZ (atom, atom) and T = ZᵀY (atom, obs): all that a step of the atoms has to know."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self.gram, self.target = rows.new_zeros(len(rows), len(rows)), torch.zeros_like(rows)
+
+    def add(self, sign: float, codes: SparseCodes, batch: Tensor) -> None:
+        """Put the codes of a batch in, or with the sign −1 take them out."""
+        sums = self.gram.numpy(), self.target.numpy()
+        add_products(sign, *_entries(codes), batch.numpy(), *sums)
+
+    def sweep(self, rows: Tensor, relaxation: float) -> None:
+        """Step once with every atom (atom, obs) in turn, in place."""
+        kind = np.float32
+        floor = kind(ENERGY_FLOOR * float(self.gram.diagonal().mean()))
+        for first in range(0, len(rows), BLOCK_ATOMS):
+            block = slice(first, first + BLOCK_ATOMS)
+            gradient = torch.addmm(self.target[block], self.gram[block], rows, alpha=-1)
+            own = self.gram[block, block].numpy()
+            step_atoms(gradient.numpy(), own, kind(relaxation), floor, rows[block].numpy())
+
+
 def _stack(learners: Sequence[_Learner]) -> IncrementalDictionary:
     """Return copies of what has been learned."""
     n_rounds = torch.tensor([len(learner.change) for learner in learners])
@@ -337,48 +357,26 @@ def _stack(learners: Sequence[_Learner]) -> IncrementalDictionary:
         determined=torch.tensor([learner.determined() for learner in learners]),
         change=change,
         usage=torch.stack([learner.usage() for learner in learners]),
+        n_useless=torch.tensor([int(learner.useless().sum()) for learner in learners]),
     )
 
 
 def report_misses(result: IncrementalDictionary, seeds: Sequence[int]) -> None:
     """Tell standard error of seeds whose dictionary is not to be trusted, and why."""
     for index, seed in enumerate(seeds):
-        if not result.converged[index]:
-            n_rounds = int(result.n_rounds[index])
-            last = float(result.change[index, n_rounds - 1])
-            reason = f"the last of {n_rounds} rounds changed the dictionary by {last:.1e}"
-            print(f"dictionary learning, seed {seed}: not converged; {reason}", file=sys.stderr)
-        if not result.determined[index]:
-            reason = "the samples have fewer numbers than codes and dictionary"
-            print(f"dictionary learning, seed {seed}: not determined; {reason}", file=sys.stderr)
+        for miss in _misses(result, index):
+            print(f"dictionary learning, seed {seed}: {miss}", file=sys.stderr)
 
 
-def _no_codes(n_samples: int, n_atoms: int) -> SparseCodes:
-    nothing = torch.zeros(0, dtype=torch.int64)
-    return SparseCodes(
-        torch.zeros(1, n_samples, dtype=torch.int64), nothing, nothing.double(), n_atoms
-    )
-
-
-def _without(codes: SparseCodes, dropped: np.ndarray) -> SparseCodes:
-    """Return codes without their entries of some atoms."""
-    kept = ~torch.isin(codes.atoms, torch.from_numpy(dropped))
-    n_samples = codes.counts.shape[1]
-    samples = torch.arange(n_samples).repeat_interleave(codes.counts[0])[kept]
-    counts = torch.bincount(samples, minlength=n_samples)[None]
-    return SparseCodes(counts, codes.atoms[kept], codes.values[kept], codes.n_atoms)
-
-
-def _exchange(
-    old: SparseCodes, new: SparseCodes, batch: Tensor, gram: Tensor, target: Tensor
-) -> None:
-    """Put a batch's new codes into the sums in place of the old ones."""
-    _add(-1.0, old, batch, gram, target)
-    _add(1.0, new, batch, gram, target)
-
-
-def _add(sign: float, codes: SparseCodes, batch: Tensor, gram: Tensor, target: Tensor) -> None:
-    add_products(sign, *_entries(codes), batch.numpy(), gram.numpy(), target.numpy())
+def _misses(result: IncrementalDictionary, index: int) -> Iterator[str]:
+    if not result.converged[index]:
+        n_rounds = int(result.n_rounds[index])
+        last = float(result.change[index, n_rounds - 1])
+        yield f"not converged; the last of {n_rounds} rounds changed the dictionary by {last:.1e}"
+    if not result.determined[index]:
+        yield "not determined; the samples have fewer numbers than codes and dictionary"
+    if result.n_useless[index]:
+        yield f"{int(result.n_useless[index])} atoms are unused, or made of a few others"
 
 
 def _entries(codes: SparseCodes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -66,6 +66,9 @@ class DlScaled(Method):
                 "relative change of the dictionary",
                 nan_means="the seed had converged before this round",
             ),
+            n_useless=Parameter(
+                result.n_useless, (), "atoms that are unused, or made of a few others"
+            ),
             usage=Parameter(result.usage, ("atom",), "share of the samples that use an atom"),
         )
         records.add_to(model)
