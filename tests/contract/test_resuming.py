@@ -23,6 +23,8 @@ SETTINGS = {
     "lista_oracle": {"epochs": 5, "n_layers": 3},
     "dl_fista": {"max_rounds": 12, "n_iter": 10, "record_every": 3, "min_rounds": 1}
     | {"tolerance": 0.06},
+    "dl_scaled": {"max_rounds": 12, "record_every": 3, "replace_every": 2, "n_batches": 3}
+    | {"anneal_rounds": 4, "tolerance": 0.05},
 }
 STEPS_BETWEEN_CUTS = {"softplus_adam": 50}
 DECODER = {"counts": (0, 1, 2, 5, 9), "n_iter": 10, "min_rounds": 1, "tolerance": 0.06}
@@ -110,7 +112,8 @@ def test_so_does_one_whose_seeds_are_threads(bench, scratch, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("dl_fista", "n_rounds"), ("softplus_adam", "n_steps")]
+    ("name", "number"),
+    [("dl_fista", "n_rounds"), ("dl_scaled", "n_rounds"), ("softplus_adam", "n_steps")],
 )
 def test_seeds_stop_at_different_times_in_what_is_cut_off(bench, tmp_path, name, number):
     files = tmp_path / "model.nc", tmp_path / "codes.nc"

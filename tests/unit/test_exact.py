@@ -267,6 +267,9 @@ def test_sparse_codes_keep_what_they_are_given():
     assert torch.equal(counts, codes[1].count_nonzero(dim=1))
     assert torch.equal(values, codes[1][codes[1] != 0])
     assert torch.equal(atoms, codes[1].nonzero()[:, 1])
+    codes[:, :, [2, 5]] = 0
+    assert torch.equal(packed.without(torch.tensor([5, 2])).dense(), codes)
+    assert torch.equal(SparseCodes.none(5, 8).dense(), torch.zeros(1, 5, 8, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

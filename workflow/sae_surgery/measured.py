@@ -35,6 +35,7 @@ ASSESS = Measured(0.4, 0.0, 0.05)
 FIT = {
     "dl_fista": Measured(10, 11.5, 0.4),
     "dl_lista": Measured(2.2, 2.9, 1.3),
+    "dl_scaled": Measured(3, 0.7, 0.4),
     "fista_oracle": Measured(0.6, 0.1, 0.4),
     "linear_probe": Measured(0.7, 0.1, 3.7),
     "lista_oracle": Measured(2.2, 2.9, 0.8),

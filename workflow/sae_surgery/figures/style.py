@@ -84,7 +84,7 @@ FAMILIES = {
     ),
     "sparse coding": Family(
         "Sparse coding",
-        ("dl_fista", "softplus_adam", "dl_lista"),
+        ("dl_fista", "softplus_adam", "dl_lista", "dl_scaled"),
         ("#08407e", "#1f78c8", "#5fa5e0"),
         ("o", "h", "p"),
         "-",

@@ -27,6 +27,20 @@ class SparseCodes:
         *_, atoms = entries = codes.nonzero(as_tuple=True)
         return cls(codes.count_nonzero(dim=2), atoms, codes[entries].double(), codes.shape[2])
 
+    @classmethod
+    def none(cls, n_samples: int, n_atoms: int) -> "SparseCodes":
+        """Return the zero codes of one seed."""
+        counts = torch.zeros(1, n_samples, dtype=torch.int64)
+        return cls(counts, counts.new_zeros(0), torch.zeros(0, dtype=torch.float64), n_atoms)
+
+    def without(self, atoms: Tensor) -> "SparseCodes":
+        """Return the codes with zeros for some atoms, given by their indices."""
+        kept = ~torch.isin(self.atoms, atoms)
+        samples = torch.arange(self.counts.numel(), device=atoms.device)
+        samples = samples.repeat_interleave(self.counts.flatten())[kept]
+        counts = torch.bincount(samples, minlength=self.counts.numel()).view_as(self.counts)
+        return SparseCodes(counts, self.atoms[kept], self.values[kept], self.n_atoms)
+
     def dense(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return the codes with their zeros, (seed, sample, atom)."""
         codes = torch.zeros(
