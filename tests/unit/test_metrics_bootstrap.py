@@ -34,7 +34,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
 
 
 def test_the_interval_of_a_mean_lies_within_its_values():
-    values = np.array([0.1, 0.4, 0.2])
-    low, high = bootstrap.interval_of_mean(values)
-    assert 0.1 - 1e-9 < low < values.mean() < high < 0.4 + 1e-9
-    assert bootstrap.interval_of_mean(np.full(3, 0.25)) == pytest.approx((0.25, 0.25))
+    values = np.array([[0.1, 0.4, 0.2], [0.25, 0.25, 0.25], [0.1, np.nan, 0.2]])
+    low, high = bootstrap.intervals_of_means(values)
+    assert 0.1 - 1e-9 < low[0] < values[0].mean() < high[0] < 0.4 + 1e-9
+    assert (low[1], high[1]) == pytest.approx((0.25, 0.25))
+    assert np.isnan([low[2], high[2]]).all()

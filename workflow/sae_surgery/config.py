@@ -7,7 +7,7 @@ heavy.
 import difflib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,12 @@ SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "obs_dim_factor")
 
 REFERENCES = ("fista_oracle", "random_dictionary")
 """Operated on beside the patients, unless a surgery says otherwise: the ceiling and the floor."""
+
+CHANCE = "random_dictionary"
+"""The level of chance, which the strict protocol has in every sweep."""
+
+AUDIT = "audit"
+"""The experiment of the strict protocol that tells what each of its corrections does alone."""
 
 Coordinates = dict[str, int | float]
 
@@ -47,6 +53,8 @@ class Experiment:
     methods: tuple[str, ...]
     points: tuple[tuple[Cell, Coordinates], ...]
     is_surgery: bool = False
+    folder: str = ""
+    """Where its metrics lie, below those of the sweeps."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -63,7 +71,7 @@ class Run:
     seeds: tuple[int, ...]
     device: str
     settings: Mapping[str, Mapping[str, Any]]
-    """Settings by method that differ from the method's defaults."""
+    """Settings by method or surgery that the configuration gives."""
     experiments: Mapping[str, Experiment]
 
     @property
@@ -82,6 +90,18 @@ class Run:
         sweeps = [each for each in self.experiments.values() if not each.is_surgery]
         compared = [each.methods for each in sweeps if cell in each.cells]
         return tuple(dict.fromkeys(itertools.chain(*compared)))
+
+    def settings_of(self, part: str, protocol: str | None = None) -> dict[str, Any]:
+        """Return the settings of a method or surgery that differ from its defaults.
+
+        They are the run's protocol's, or another's, and what the configuration gives comes first.
+        """
+        strict = _trait(part, "strict") if (protocol or self.protocol) == "strict" else None
+        return {**(strict or {}), **self.settings.get(part, {})}
+
+    def fits_anew(self, method: str) -> bool:
+        """Return whether the run's protocol fits a method otherwise than the paper's does."""
+        return self.settings_of(method) != self.settings_of(method, "paper")
 
     def sweep(self, experiment: str) -> dict[str, Any]:
         """Return what the step `tabulate` is told about an experiment, as built-in types."""
@@ -119,7 +139,10 @@ def load(config: Mapping[str, Any]) -> Run:
     for name in config["experiments"] or _experiments(config):
         try:
             if name in config["sweeps"]:
-                experiments[name] = _expand(name, config["sweeps"][name], chosen)
+                strict = config["protocol"] == "strict"
+                experiments[name] = _expand(name, config["sweeps"][name], chosen, strict)
+            elif name == AUDIT:
+                experiments[name] = _audit(config, chosen)
             else:
                 experiments[name] = _operate(name, config, chosen)
         except ConfigError as error:
@@ -241,10 +264,21 @@ def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                     yield str(error)
 
 
+def _trait(part: str, attribute: str) -> Any:
+    """Return a literal class attribute of a method or surgery."""
+    registry = methods if part in methods.available() else surgeries
+    return registry.trait(part, attribute)
+
+
 def _experiments(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of all experiments: sweeps, and surgeries if there are cells for them."""
-    names = surgeries.available() if config["surgeries"]["cells_of"] else ()
-    return (*config["sweeps"], *names)
+    """Return the names of all experiments: sweeps, and surgeries if there are cells for them.
+
+    The strict protocol has one more on these cells, the audit.
+    """
+    if not config["surgeries"]["cells_of"]:
+        return tuple(config["sweeps"])
+    audit = (AUDIT,) if config["protocol"] == "strict" else ()
+    return (*config["sweeps"], *surgeries.available(), *audit)
 
 
 def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
@@ -256,18 +290,34 @@ def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Exp
         If the sweep is not valid.
     """
     sweep = config["surgeries"]["cells_of"]
-    cells = _expand(sweep, config["sweeps"][sweep], chosen)
+    strict = config["protocol"] == "strict"
+    cells = _expand(sweep, config["sweeps"][sweep], chosen, strict)
     patients = config["surgeries"]["patients"]
     if patients is None:
         patients = [each for each in cells.methods if methods.trait(each, "family") == "sae"]
     references = surgeries.trait(name, "references")
     references = REFERENCES if references is None else references
     operated = tuple(dict.fromkeys([*patients, *references]))
-    return Experiment(name, cells.over, operated, cells.points, is_surgery=True)
+    return Experiment(name, cells.over, operated, cells.points, True, f"{name}/")
 
 
-def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Experiment:
-    """Return a sweep's cells.
+def _audit(config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
+    """Return the audit of the cells that are operated on, of all methods of their sweep.
+
+    Raises
+    ------
+    ConfigError
+        If the sweep is not valid.
+    """
+    sweep = config["surgeries"]["cells_of"]
+    cells = _expand(sweep, config["sweeps"][sweep], chosen, strict=True)
+    return replace(cells, name=AUDIT, folder=f"{AUDIT}/")
+
+
+def _expand(
+    name: str, sweep: Mapping[str, Any], chosen: Iterable[str], strict: bool = False
+) -> Experiment:
+    """Return a sweep's cells; under the strict protocol it has the level of chance.
 
     Raises
     ------
@@ -297,6 +347,8 @@ def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Exper
         points.setdefault(cell, {variable: place[variable] for variable in sweep["over"]})
     if problems:
         raise ConfigError(problems)
+    if strict and CHANCE not in compared:
+        compared = (*compared, CHANCE)
     return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()))
 
 

@@ -6,7 +6,7 @@ part of the data's definition: the dictionary, then sample by sample.
 """
 
 import numpy as np
-from numpy.random import RandomState
+from numpy.random import Generator, RandomState
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -32,8 +32,10 @@ def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:
     return dictionary
 
 
-def draw_codes(cell: Cell, stream: RandomState) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Draw the sparse codes, from a stream that has given the dictionary.
+def draw_codes(
+    cell: Cell, stream: RandomState | Generator
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Draw the sparse codes, from a stream that has given the dictionary or one of another kind.
 
     In distribution a fair coin says whether latent 0 is active. If so, the other active latents
     come from the first half; if not, all come from anywhere but latent 0. Out of distribution
@@ -62,8 +64,8 @@ def draw_codes(cell: Cell, stream: RandomState) -> tuple[NDArray[np.int32], NDAr
     return support, magnitude
 
 
-def _choose(stream: RandomState, start: int, stop: int, size: int) -> NDArray[np.int64]:
-    """Choose from range(start, stop); shuffles the whole range, even for a size of 0."""
+def _choose(stream: RandomState | Generator, start: int, stop: int, size: int) -> NDArray[np.int64]:
+    """Choose from range(start, stop); a RandomState shuffles all of it, even for a size of 0."""
     return start + stream.choice(stop - start, size, replace=False)
 
 

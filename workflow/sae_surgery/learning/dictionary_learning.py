@@ -19,6 +19,7 @@ from sae_surgery.checks import (
     require_non_negative,
     require_positive,
     require_positive_integer,
+    require_split,
 )
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns, unit_columns
 from sae_surgery.inference.layout import pad_dictionary, pad_observations
@@ -58,6 +59,8 @@ class DictionaryLearning:
     """What infers the codes of a round: `fista`, or `exact` for the minimum itself, …"""
     code_tolerance: float = 1e-6
     """… to this duality gap, relative to the objective."""
+    learns_from: str = "val"
+    """Split learned from: `val`, which is also scored, as published, or `train`."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -67,6 +70,7 @@ class DictionaryLearning:
             n_iter=self.n_iter, max_rounds=self.max_rounds, record_every=self.record_every
         )
         require_count(min_rounds=self.min_rounds)
+        require_split(self.learns_from)
         self.coding()  # Checks the settings that it takes.
 
     def coding(self) -> LassoSettings:

@@ -20,6 +20,8 @@ LEVEL = 0.95
 """Share of the resamples within an interval."""
 SEED = 0
 
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+
 
 def groups(n_samples: int) -> list[slice]:
     """Return `N_GROUPS` runs of samples of about the same size, or as many as there are samples."""
@@ -62,12 +64,14 @@ def interval_of_pairs(
     return _ends(statistic(np.einsum("rg,gh,rh->r", weights, pairs, weights), weights))
 
 
-def interval_of_mean(values: np.ndarray) -> tuple[float, float]:
-    """Return what `interval` does, of the mean of a few independent values (value,).
+def intervals_of_means(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends (…,) of what `interval` does, of the means of a few values (…, value) each.
 
-    Of three values it is a range rather than an interval: 95 % of it cannot be resolved.
+    Of three values it is a range rather than an interval: 95 % cannot be resolved.
     """
-    return interval(values, lambda sums: sums / len(values))
+    means = values @ _weights(values.shape[-1]).T / values.shape[-1]
+    low, high = np.quantile(means, _TAILS, axis=-1)
+    return low, high
 
 
 def _weights(n_groups: int) -> np.ndarray:
@@ -78,6 +82,5 @@ def _weights(n_groups: int) -> np.ndarray:
 
 
 def _ends(statistics: np.ndarray) -> tuple[float, float]:
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(statistics, [tail, 1 - tail])
+    low, high = np.quantile(statistics, _TAILS)
     return float(low), float(high)
