@@ -157,6 +157,49 @@ def test_each_infeasible_cell_is_listed():
     assert [problem.count("infeasible") for problem in caught.value.problems] == [1, 1]
 
 
+def test_samples_can_grow_with_the_latents():
+    run = config.load(merged(GOOD, sweep(samples_per_latent=12.5, n_samples=[5000])))
+    assert [cell.n_samples for cell in run.cells.values()] == [250, 500]
+
+
+STRICT = {"protocol": "strict", "surgeries": {"cells_of": "latents"}}
+
+
+def test_the_strict_protocol_has_chance_and_the_audit_everywhere():
+    run = config.load(merged(GOOD, STRICT))
+    assert config.load(GOOD).methods_on("n20_k3_m12_s5000") == ("fista_oracle", "pca")
+    expected = ("fista_oracle", "pca", "random_dictionary")
+    assert run.methods_on("n20_k3_m12_s5000") == expected
+    assert run.experiments["audit"].methods == expected
+    assert run.experiments["audit"].cells == run.experiments["latents"].cells
+    assert "random_dictionary" in run.experiments["frozen_decoder"].methods
+    assert "audit" not in config.load(merged(GOOD, STRICT | {"protocol": "paper"})).experiments
+
+
+def test_a_protocol_s_settings_come_after_those_given():
+    given = {"settings": {"dl_fista": {"solver": "fista", "lam": 0.2}}}
+    run = config.load(merged(GOOD, STRICT | given))
+    assert run.settings_of("dl_fista") == {"learns_from": "train", "solver": "fista", "lam": 0.2}
+    assert run.settings_of("dl_fista", "paper") == given["settings"]["dl_fista"]
+    assert run.settings_of("frozen_decoder") == {"solver": "exact"}
+
+
+def test_methods_are_fitted_anew_where_the_protocol_differs_only():
+    strict, paper = config.load(merged(GOOD, STRICT)), config.load(GOOD)
+    anew = {name for name in methods.available() if strict.fits_anew(name)}
+    assert {"dl_fista", "fista_oracle", "pca"} <= anew
+    assert not {"sae_relu", "sae_topk", "linear_probe", "raw"} & anew
+    assert not any(paper.fits_anew(name) for name in methods.available())
+
+
+def test_the_strict_configuration_scales_samples_with_latents():
+    run = config.load(merged(read("quick.yaml"), read("strict.yaml")))
+    assert {cell.n_samples / cell.n_latents for cell in run.cells.values()} == {50}
+    for cell in run.cells.values():
+        needed = cell.n_latents * (cell.obs_dim - 1) / (cell.obs_dim - cell.k)
+        assert cell.n_train > 2 * needed
+
+
 def test_the_default_has_four_cells_and_all_methods():
     run = config.load(read("quick.yaml"))
     assert set(run.cells) == {

@@ -214,6 +214,7 @@ def test_random_dictionaries_have_unit_columns_and_depend_on_their_own_seed_only
         ({"tolerance": float("nan")}, "tolerance must be"),
         ({"ridge": 0.0}, "ridge must be a positive number, got 0.0"),
         ({"record_every": 0}, "record_every must be a positive integer, got 0"),
+        ({"learns_from": "ood"}, "learns_from must be train or val, got 'ood'"),
     ],
 )
 def test_settings_out_of_range_are_named(values, message):

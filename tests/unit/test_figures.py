@@ -57,7 +57,10 @@ def test_figures_are_found_without_drawing_anything():
         "sys.exit('matplotlib' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.split() == [*sorted(SWEEPS | SURGERIES | OTHERS), "latents"]
+    assert shown.stdout.split() == [
+        *sorted([*SWEEPS, *SURGERIES, *OTHERS, "matched_sparsity"]),
+        "latents",
+    ]
 
 
 @pytest.mark.parametrize("call", [figures.load, figures.inputs])

@@ -6,6 +6,7 @@ import pytest
 from sae_surgery.metrics import strict
 from sae_surgery.metrics.auc import auc_with_interval, column_auc
 from sae_surgery.metrics.mcc import mcc_id
+from sae_surgery.metrics.optimality import largest_relative_gap
 from sae_surgery.metrics.pairing import mean_correlation, pair, recovery
 from sae_surgery.metrics.probe import accuracy
 
@@ -33,10 +34,9 @@ def sparse(seed, n_samples=N_SAMPLES, n_latents=N_LATENTS):
     return rng.uniform(0.01, 1, shape) * (rng.uniform(size=shape) < 0.3)
 
 
-def measure(targets, codes_id, codes_ood, dictionary=None):
-    return strict.strict_panel(
-        codes_id=codes_id, codes_ood=codes_ood, dictionary=dictionary, **targets
-    )
+def measure(targets, codes_id, codes_ood, dictionary=None, lam=None):
+    codes = {"codes_id": codes_id, "codes_ood": codes_ood}
+    return strict.strict_panel(**codes, **targets, dictionary=dictionary, lam=lam)
 
 
 def mcc(true, codes, pairing=None):
@@ -63,7 +63,7 @@ def test_a_permuted_and_scaled_copy_is_perfect(targets, truth):
 
 
 def test_every_metric_is_described_and_a_plain_number(targets, truth):
-    panel = measure(targets, targets["true_id"], targets["true_ood"], truth)
+    panel = measure(targets, targets["true_id"], targets["true_ood"], truth, lam=0.1)
     assert set(panel) == set(strict.DESCRIPTIONS)
     assert all(type(value) is float and np.isfinite(value) for value in panel.values())
     texts = [text for text, _ in strict.DESCRIPTIONS.values()]
@@ -73,9 +73,8 @@ def test_every_metric_is_described_and_a_plain_number(targets, truth):
 def test_without_a_dictionary_only_what_describes_it_is_missing(targets):
     panel = measure(targets, targets["true_id"], targets["true_ood"])
     missing = {name for name, value in panel.items() if np.isnan(value)}
-    assert missing == {
-        name for name in panel if name.startswith(("dictionary_", "explained_variance_"))
-    }
+    described = "dictionary_", "explained_variance_", "largest_gap"
+    assert missing == {name for name in panel if name.startswith(described)}
 
 
 def test_noise_recovers_what_chance_gives(targets):
@@ -167,3 +166,21 @@ def test_an_interval_over_samples_holds_its_value_and_shrinks_with_their_number(
         assert low < mcc(true, codes) < high
         widths.append(high - low)
     assert 2.5 < widths[0] / widths[1] < 6.5
+
+
+def test_the_gap_is_nothing_at_the_optimum_and_bounds_the_loss_elsewhere():
+    # With orthogonal atoms the minimum is known: correlations less the penalty, if positive.
+    rng = np.random.default_rng(10)
+    dictionary = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    observations, lam = rng.normal(size=(50, 6)), 0.3
+
+    def objective(codes):
+        residual = observations - codes @ dictionary.T
+        return np.square(residual).sum(1) / 2 + lam * codes.sum(1)
+
+    best = np.maximum(observations @ dictionary - lam, 0)
+    assert largest_relative_gap(observations, dictionary, best, lam) < 1e-12
+    worse = best + 0.1 * rng.uniform(size=best.shape)
+    excess = (objective(worse) - objective(best)) / objective(worse)
+    assert largest_relative_gap(observations, dictionary, worse, lam) >= excess.max() > 0
+    assert largest_relative_gap(np.zeros((1, 6)), dictionary, np.zeros((1, 6)), lam) == 0

@@ -6,6 +6,7 @@ heavy.
 
 import difflib
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -338,6 +339,8 @@ def _expand(
     points: dict[Cell, Coordinates] = {}
     for values in itertools.product(*(sweep[variable] for variable in SWEEP_VARIABLES)):
         place = dict(zip(SWEEP_VARIABLES, values, strict=True))
+        if sweep["samples_per_latent"]:
+            place["n_samples"] = math.ceil(sweep["samples_per_latent"] * place["n_latents"])
         try:
             cell = _cell(**place, clip=sweep["clip_obs_dim"])
         except ValueError as error:

@@ -63,6 +63,7 @@ class Scorer:
         codes: Codes,
         dictionary: Callable[[int], np.ndarray] | None,
         *place: int,
+        lam: float | None = None,
     ) -> dict[str, np.ndarray]:
         """Return each metric (seed,).
 
@@ -72,7 +73,10 @@ class Scorer:
             The codes; at `place`, the index before the seed's, if they have several outcomes.
         dictionary
             Gives the dictionary (obs, atom) of a seed's codes, by index; None if there is none.
+        lam
+            λ of the lasso that the codes are to solve, for protocols that measure whether they do.
         """
+        certified = {"lam": lam} if "largest_gap" in self.descriptions else {}
         seeds = [
             self._protocol.panel(
                 codes_id=codes.dense("val", *place, seed),
@@ -81,6 +85,7 @@ class Scorer:
                 truth=self._truth[seed],
                 compare=self._compare,
                 **targets,
+                **certified,
             )
             for seed, targets in enumerate(self._targets)
         ]

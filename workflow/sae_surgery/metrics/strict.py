@@ -22,6 +22,7 @@ from sae_surgery.metrics.auc import auc_with_interval, best_detector
 from sae_surgery.metrics.bootstrap import LEVEL, groups, interval
 from sae_surgery.metrics.detection import dead_share, detection, explained_variance, least_uses
 from sae_surgery.metrics.dictionary import DictionaryMetrics, dictionary_metrics
+from sae_surgery.metrics.optimality import largest_relative_gap
 from sae_surgery.metrics.pairing import Pairing, mean_correlation, pair, recovery
 from sae_surgery.metrics.panel import SPLITS, SUPPORT, check_dictionary
 from sae_surgery.metrics.probe import fit_probe
@@ -75,6 +76,7 @@ def _long_names() -> dict[str, str]:
         "mcc_ood_rematched": "mean correlation of active latents with the columns paired anew, "
         "out of distribution",
         "acc_n_iter": "iterations of the logistic probe's fit",
+        "largest_gap": "largest duality gap of a sample's codes, relative to its objective",
         "dead_share": "share of code columns that no sample activates, in distribution",
     }
     names |= {
@@ -126,6 +128,7 @@ def strict_panel(
     observations_ood: np.ndarray,
     of_truth: dict[str, float],
     compare: Callable[[np.ndarray, np.ndarray], DictionaryMetrics] = compare,
+    lam: float | None = None,
 ) -> dict[str, float]:
     """Return every metric named in `DESCRIPTIONS`.
 
@@ -145,6 +148,8 @@ def strict_panel(
         What `prepare` returns.
     compare
         What compares the two dictionaries.
+    lam
+        λ of the lasso that the codes are to solve with the dictionary, if they are.
 
     Raises
     ------
@@ -173,6 +178,13 @@ def strict_panel(
     ):
         explained = explained_variance(observations, codes, dictionary)
         panel[f"explained_variance_{split}"] = explained
+    if lam is not None:
+        scored = (observations_id, codes_id), (observations_ood, codes_ood)
+        # Codes are inferred in the precision of their dictionary.
+        panel["largest_gap"] = max(
+            largest_relative_gap(observations.astype(dictionary.dtype), dictionary, codes, lam)
+            for observations, codes in scored
+        )
     return panel
 
 

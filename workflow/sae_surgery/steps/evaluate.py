@@ -41,7 +41,7 @@ def evaluate(
         codes = Codes(codes_path, data)
         dictionary = read_dictionary(model_path, codes.method, data)
         if codes.status == "ok":
-            scores.append(scorer.score(codes, dictionary))
+            scores.append(scorer.score(codes, dictionary, lam=codes.lam))
         else:
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
             scores.append({})
