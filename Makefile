@@ -7,12 +7,13 @@ BENCH_BIN := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
 .DEFAULT_GOAL := run
-.PHONY: run setup plan test bench clean help
+.PHONY: run setup plan figures archive test bench clean help
 
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
 	$(BIN)/snakemake
-	@echo "==> Done. Look at results/quick/paper: figures/, tables/, and the page verdict.md."
+	@echo "==> Done. Look at results/quick/paper: figures/, tables/, and the pages verdict.md and comparison.html."
+	@echo "    These numbers in a manuscript: paper/main.pdf."
 	@echo "    More: source $(BIN)/activate; snakemake --configfile config/paper.yaml"
 
 setup: $(READY)
@@ -40,6 +41,14 @@ $(READY): envs/constraints.txt pyproject.toml
 CONFIG ?= config/quick.yaml
 plan: $(READY)
 	$(BIN)/sae-surgery plan $(CONFIG)
+
+figures: $(READY)
+	@echo "==> Redrawing from the tables in results/reference"
+	$(BIN)/snakemake $(TARGET) --configfile config/reference.yaml
+	@echo "==> Done. Look at results/reference/paper: figures/, and the page verdict.md."
+
+archive: $(READY)
+	$(BIN)/sae-surgery archive $(CONFIG)
 
 bench: $(BENCH_READY)
 	@echo "==> Running the benchmarks, half an hour on two cores; nothing else should run meanwhile"
@@ -72,6 +81,8 @@ help:
 	@echo "make        set up .venv, compute config/quick.yaml (minutes on two cores)"
 	@echo "make setup  set up .venv only"
 	@echo "make plan   print hours, memory and disk that a run will take: make plan CONFIG=config/paper.yaml"
+	@echo "make figures  redraw the figures of results/reference without computing; TARGET=fig_latents for one"
+	@echo "make archive  pack results with all that proves them up to date: make archive CONFIG=config/paper.yaml"
 	@echo "make test   set up, check style, run all tests"
 	@echo "make bench  measure speed and memory beside other solvers; ONLY=inference, QUICK=1 for a part"
 	@echo "make clean  remove the environments and caches, keep results"

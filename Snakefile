@@ -1,6 +1,8 @@
 # The experiments, from data to figures. `snakemake` runs config/quick.yaml, minutes on two cores;
-# `snakemake --configfile config/paper.yaml` the paper in full. Targets: all, data, models, surgeries,
-# metrics, tables, figures, fig_<experiment> for one figure, and verdict.
+# `snakemake --configfile config/paper.yaml` the paper in full, `snakemake --configfile
+# config/reference.yaml` redraws what a finished run has shown from its tables. Targets: all, data,
+# models, surgeries, metrics, tables, figures, fig_<experiment> for one figure, verdict, comparison,
+# claims and paper.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
@@ -14,6 +16,10 @@
 #   results/<run>/<protocol>/figures/<experiment>.{pdf,png,csv} main metrics, and the numbers drawn
 #   results/<run>/<protocol>/figures/<experiment>_all.{pdf,png} all metrics
 #   results/<run>/<protocol>/verdict.{md,csv,nc}                what keeps each SAE from the oracle
+#   results/<run>/<protocol>/comparison.{html,md,csv}           published numbers beside the run's
+#   results/<run>/<protocol>/claims.{md,csv}                    which of the paper's claims hold
+#   results/<run>/<protocol>/numbers.json                       every number that the manuscript may quote
+#   paper/main.pdf                                              the manuscript, of the run made last
 #   results/<run>/{logs,benchmarks}/<step>/...                  standard error; seconds and memory
 #   results/<run>/manifest.json, timeline.{pdf,png}             how the run went, nobody's input
 #
@@ -32,19 +38,35 @@ min_version("9.27")
 configfile: "config/quick.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/metrics.smk"
-include: "workflow/rules/surgeries.smk"
-include: "workflow/rules/tables.smk"
+
+
+if RUN.redraw:
+
+    include: "workflow/rules/redraw.smk"
+
+else:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/models.smk"
+    include: "workflow/rules/metrics.smk"
+    include: "workflow/rules/surgeries.smk"
+    include: "workflow/rules/tables.smk"
+    include: "workflow/rules/manifest.smk"
+
+    if STRICT:
+
+        include: "workflow/rules/audit.smk"
+
+
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/verdict.smk"
-
-
-if STRICT:
-
-    include: "workflow/rules/audit.smk"
+include: "workflow/rules/comparison.smk"
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/paper.smk"
 
 
 localrules:
@@ -57,11 +79,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.verdict.input,
-
-
-onsuccess:
-    shell("{REPORT}")
-
-
-onerror:
-    shell("{REPORT}")
+        rules.comparison.input,
+        rules.claims.input,
+        # The manuscript quotes the published protocol.
+        [] if STRICT else rules.paper.input,

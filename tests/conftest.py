@@ -8,3 +8,11 @@ import torch
 def one_thread():
     """Leave the other processor cores to the tests beside."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def two_threads(one_thread):
+    """Take another core for one test."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)

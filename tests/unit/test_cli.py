@@ -17,8 +17,13 @@ STEPS = [
     "tabulate",
     "draw",
     "verdict",
+    "compare",
+    "claims",
+    "numbers",
+    "typeset",
     "plan",
     "report",
+    "archive",
     "methods",
 ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sae_surgery import config, costs, methods, surgeries
+from sae_surgery import config, costs, methods, store, surgeries
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -67,6 +67,29 @@ BAD = {
         {"surgeries": {"cells_of": "latent"}},
         ["surgeries.cells_of", "'latent'", "mean 'latents'"],
     ),
+    "one surgery on no sweep": (
+        {"surgeries": {"cells_of": {"frozen_decoder": "latent"}}},
+        ["surgeries.cells_of", "'latent'", "mean 'latents'"],
+    ),
+    "cells of no surgery": (
+        {"surgeries": {"cells_of": {"frozen_decode": "latents"}}},
+        ["surgeries.cells_of", "'frozen_decode'", "mean 'frozen_decoder'"],
+    ),
+    "cells_of a list": (
+        {"surgeries": {"cells_of": ["latents"]}},
+        ["surgeries.cells_of", "['latents']", "string or object or null"],
+    ),
+    "cells of a surgery a list": (
+        {"surgeries": {"cells_of": {"frozen_decoder": [20]}}},
+        ["surgeries.cells_of.frozen_decoder", "[20]", "string"],
+    ),
+    "surgery that has no cells": (
+        {
+            "surgeries": {"cells_of": {"frozen_decoder": "latents"}},
+            "experiments": ["support_recovery"],
+        },
+        ["experiments", "'support_recovery'", "latents, frozen_decoder"],
+    ),
     "patient unknown": (
         {"surgeries": {"patients": ["sae_rleu"]}},
         ["surgeries.patients", "'sae_rleu'", "mean 'sae_relu'"],
@@ -107,6 +130,28 @@ BAD = {
     ),
     "sweep's method": (sweep(methods=["pcs"]), ["sweeps.latents.methods", "mean 'pca'"]),
     "no method left": (sweep(methods=["raw"]), ["sweeps.latents.methods", "['raw']", "pca"]),
+    "left out method": (
+        sweep(leave_out={"pcs": {"n_latents": [20]}}),
+        ["sweeps.latents.leave_out", "'pcs'", "mean 'pca'"],
+    ),
+    "left out by no variable": (
+        sweep(leave_out={"pca": {"latents": [20]}}),
+        ["sweeps.latents.leave_out.pca", "'latents'", "n_latents, k"],
+    ),
+    "left out nowhere": (sweep(leave_out={"pca": {}}), ["leave_out.pca", "at least one"]),
+    "left out where nothing is": (
+        sweep(leave_out={"pca": {"n_latents": [40, 80]}}),
+        ["sweeps.latents.leave_out.pca.n_latents", "80", "[20, 40]"],
+    ),
+    "left out by what is not swept": (
+        sweep(leave_out={"pca": {"k": [3]}}),
+        ["sweeps.latents.leave_out.pca.k", "3", "k is not swept"],
+    ),
+    "all left out": (
+        sweep(leave_out={"pca": {"n_latents": [20]}, "fista_oracle": {"n_latents": [20, 40]}}),
+        ["latents", "leave out all of fista_oracle, pca on n20_k3_m12_s5000"],
+    ),
+    "redraw a text": ({"redraw": "yes"}, ["redraw", "'yes'", "boolean"]),
     "settings a list": ({"settings": [1]}, ["settings", "[1]", "object"]),
     "settings of nothing": ({"settings": {"pac": {}}}, ["settings", "'pac'", "mean 'pca'"]),
     "settings not a mapping": ({"settings": {"pca": 3}}, ["settings.pca", "3", "object"]),
@@ -133,6 +178,11 @@ def test_a_bad_configuration_is_refused_in_words(change, words):
 
 def test_seeds_from_the_command_line_are_numbers():
     assert config.load(merged(GOOD, {"seeds": ["0", "7"]})).seeds == (0, 7)
+
+
+@pytest.mark.parametrize("text", ["true", "false"])
+def test_redraw_from_the_command_line_is_a_truth_value(text):
+    assert config.load(merged(GOOD, {"redraw": text})).redraw is (text == "true")
 
 
 def test_sweeps_are_needed():
@@ -218,6 +268,19 @@ def test_the_paper_laid_over_the_default_is_the_paper():
     assert over_default == config.load(read("paper.yaml"))
 
 
+def test_the_reference_laid_over_the_default_is_the_reference():
+    over_default = config.load(merged(read("quick.yaml"), read("reference.yaml")))
+    assert over_default == config.load(read("reference.yaml"))
+    assert over_default.redraw
+
+
+def test_kept_tables_are_of_the_configuration_of_the_reference():
+    run = config.load(read("reference.yaml"))
+    for path in (ROOT / "results" / run.name / run.protocol / "tables").glob("*.nc"):
+        table = store.read(path, "table")
+        assert json.loads(table.attrs["settings"]) == run.sweep(path.stem)
+
+
 def test_the_paper_has_the_published_cells():
     run = config.load(read("paper.yaml"))
     sizes = {name: len(each.points) for name, each in run.experiments.items()}
@@ -269,6 +332,7 @@ def test_a_sweep_is_described_by_built_in_types():
             {"cell": "n20_k3_m12_s5000", "n_latents": 20},
             {"cell": "n40_k3_m16_s5000", "n_latents": 40},
         ],
+        "left_out": {},
     }
 
 
@@ -361,6 +425,43 @@ def test_patients_can_be_named():
 def test_without_cells_there_is_no_surgery():
     run = config.load(read("quick.yaml") | {"surgeries": {}})
     assert run.surgeries == {}
+
+
+def test_surgeries_have_cells_of_their_own_whose_models_are_fitted():
+    small = {"over": ["n_latents"], "n_latents": [20], "k": [3]}
+    chosen = {
+        "methods": ["sae_topk", "fista_oracle"],
+        "sweeps": {"small": small},
+        "surgeries": {"cells_of": {"frozen_decoder": "latents", "warm_start_decoder": "small"}},
+    }
+    run = config.load(merged(read("quick.yaml"), chosen))
+    cells = {name: each.cells for name, each in run.surgeries.items()}
+    only = ("n20_k3_m12_s5000",)
+    latents = run.experiments["latents"].cells
+    assert cells == {"frozen_decoder": latents, "warm_start_decoder": only}
+    run = config.load(merged(read("quick.yaml"), {**chosen, "experiments": ["warm_start_decoder"]}))
+    assert tuple(run.cells) == only
+    assert run.methods_on(*only) == ()
+    assert set(run.fitted_on(*only)) == {"sae_topk", *config.REFERENCES}
+
+
+def test_a_method_is_left_out_where_the_configuration_says_and_by_surgeries_too():
+    large, small = "n40_k3_m16_s5000", "n20_k3_m12_s5000"
+    out = {
+        "methods": ["sae_topk", "pca"],
+        "surgeries": {"cells_of": "latents", "patients": ["sae_topk"]},
+        **sweep(leave_out={"sae_topk": {"n_latents": [40]}}),
+    }
+    run = config.load(merged(GOOD, out))
+    assert run.methods_on(large) == ("pca",)
+    assert run.methods_on(small) == ("sae_topk", "pca")
+    assert run.sweep("latents")["left_out"] == {"sae_topk": [large]}
+    operated = run.experiments["frozen_decoder"]
+    assert operated.methods_on(large) == config.REFERENCES
+    assert operated.methods_on(small) == ("sae_topk", *config.REFERENCES)
+    again = {"over": ["n_latents"], "n_latents": [40], "k": [3]}
+    run = config.load(merged(GOOD, merged(out, {"sweeps": {"again": again}})))
+    assert "sae_topk" in run.methods_on(large)
 
 
 def test_operated_methods_are_not_compared_in_the_sweeps_for_that():

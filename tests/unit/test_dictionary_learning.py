@@ -226,3 +226,11 @@ def test_shapes_that_do_not_go_together_are_named():
     observations, initial = problem()
     with pytest.raises(ValueError, match="must share seed and obs"):
         learn_dictionary(observations, initial[:2], DictionaryLearning())
+
+
+def test_large_dictionaries_of_several_seeds_are_fitted_on_several_threads(two_threads):
+    drawn = torch.Generator().manual_seed(0)
+    codes = torch.rand(3, 600, 300, generator=drawn)
+    truth = torch.nn.functional.normalize(torch.randn(3, 20, 300, generator=drawn), dim=1)
+    fitted = fit_dictionary(codes @ truth.mT, codes, 1e-6)
+    torch.testing.assert_close(fitted, truth, rtol=0, atol=1e-3)

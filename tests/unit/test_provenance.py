@@ -75,3 +75,18 @@ def test_a_method_is_seen_by_its_own_digest_only():
     fit = "sae_surgery.steps.fit"
     digests = {provenance.source_digest(fit, f"sae_surgery.methods.{m}") for m in ("raw", "pca")}
     assert len(digests) == 2
+
+
+def test_data_are_seen_by_their_names_and_content(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    facts = tmp_path / "facts.csv"
+    facts.write_text("a,b")
+    (tmp_path / "notes.md").write_text("of no matter")
+    before = provenance.data_digest("*.csv")
+    (tmp_path / "notes.md").write_text("changed")
+    assert provenance.data_digest("*.csv") == before
+    facts.write_text("a,c")
+    assert provenance.data_digest("*.csv") != before
+    facts.write_text("a,b")
+    facts.rename(tmp_path / "others.csv")
+    assert provenance.data_digest("*.csv") != before

@@ -24,8 +24,14 @@ def metrics(cell, value):
     )
 
 
-def sweep(over, cells, methods=METHODS, seeds=SEEDS):
-    return {"over": over, "methods": methods, "seeds": seeds, "cells": cells}
+def sweep(over, cells, methods=METHODS, seeds=SEEDS, **left_out):
+    return {
+        "over": over,
+        "methods": methods,
+        "seeds": seeds,
+        "cells": cells,
+        "left_out": left_out,
+    }
 
 
 SMALL = {"cell": "n20_k3_m12_s100", "n_latents": 20, "k": 3}
@@ -66,6 +72,17 @@ def test_methods_and_seeds_are_selected_in_the_order_asked_for():
 def test_what_is_missing_is_named(request_, complaint):
     with pytest.raises(SurgeryError, match=complaint):
         list(tabulate(request_, FILES))
+
+
+def test_what_is_left_out_is_nan_whether_its_metrics_are_there_or_not():
+    asked = sweep(["n_latents"], [LARGE, SMALL], raw=[LARGE["cell"]])
+    for large in (FILES[0], FILES[0].sel({"method": ["pca"]})):
+        table = dict(tabulate(asked, [large, FILES[1]]))
+        assert table["method"].values.tolist() == METHODS
+        assert table["title"].values.tolist() == ["Raw observation", "PCA"]
+        raw, pca = table["mcc_id"].values
+        np.testing.assert_array_equal(raw, [[0, 1], [np.nan, np.nan]])
+        np.testing.assert_array_equal(pca, [[2, 3], [12, 13]])
 
 
 def surgery_metrics(cell, steps, value):

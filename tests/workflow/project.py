@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config", "profiles", "slurm", "workflow")
+PARTS = ("Snakefile", "config", "paper", "profiles", "slurm", "workflow")
 SECONDS = 300
 CELL = "n20_k3_m12_s200"
 TINY = {
@@ -86,6 +86,9 @@ class Project:
             "tables",
             "figures",
             "verdict",
+            "comparison",
+            "claims",
+            "paper",
         }
         return planned - collecting
 

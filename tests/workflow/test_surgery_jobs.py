@@ -11,7 +11,8 @@ CHOSEN = {
     "methods": ["fista_oracle", "sae_relu", "random_dictionary"],
     "experiments": ["latents", *SURGERIES],
 }
-AFTER_OPERATIONS = {"assess", "tabulate frozen_decoder", "draw frozen_decoder", "judge"}
+PAPER = {"compare", "weigh", "quote", "typeset"}
+AFTER_OPERATIONS = {"assess", "tabulate frozen_decoder", "draw frozen_decoder", "judge"} | PAPER
 OPERATIONS = {f"operate {method}" for method in CHOSEN["methods"]}
 
 
@@ -47,7 +48,17 @@ def test_the_second_run_does_nothing(operated):
 def test_a_further_surgery_trains_nothing(copy):
     copy.configure(**CHOSEN | {"experiments": [*CHOSEN["experiments"], "lambda_sensitivity"]})
     further = {"assess", "tabulate lambda_sensitivity", "draw lambda_sensitivity"}
-    assert copy.planned() == OPERATIONS | further
+    assert copy.planned() == OPERATIONS | further | PAPER
+
+
+def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(fresh):
+    changes = CHOSEN | {"experiments": ["frozen_decoder"]}
+    fresh.configure(**changes, surgeries={"cells_of": {"frozen_decoder": "samples"}})
+    fits = {f"fit {method}" for method in CHOSEN["methods"]}
+    assert fresh.planned("models") == {"simulate"} | fits
+    assert fresh.planned("metrics") == set()
+    tail = {"assess", "tabulate frozen_decoder", "draw frozen_decoder"} | PAPER
+    assert fresh.planned() == {"simulate"} | fits | OPERATIONS | tail
 
 
 def test_an_edited_surgery_is_done_again_alone(copy):

@@ -20,6 +20,10 @@ AFTER_MODELS = {
     "tabulate samples",
     "draw latents",
     "draw samples",
+    "compare",
+    "weigh",
+    "quote",
+    "typeset",
 }
 NOTHING = set()
 
@@ -32,6 +36,9 @@ def test_all_files_are_made(reference):
     for experiment in TINY["experiments"]:
         assert f"paper/tables/{experiment}.nc" in made
         assert {f"paper/figures/{experiment}{end}" for end in FIGURE_FILES} <= made
+    assert {"paper/comparison.md", "paper/comparison.csv"} <= made
+    assert {"paper/claims.md", "paper/claims.csv"} <= made
+    assert (reference.folder / "paper/main.pdf").exists()
 
 
 def test_the_second_run_does_nothing(finished):
@@ -68,17 +75,33 @@ def test_an_edited_metric_refits_nothing(finished):
 
 def test_an_edited_figure_is_drawn_again_alone(finished):
     finished.append("figures/latents.py", "EDITED = True")
-    assert finished.planned() == {"draw latents"}
+    assert finished.planned() == {"draw latents", "quote", "typeset"}
 
 
 def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
     finished.append("figures/style.py", "EDITED = True")
-    assert finished.planned() == {"draw latents", "draw samples"}
+    assert finished.planned() == {"draw latents", "draw samples", "compare", "quote", "typeset"}
+
+
+def test_an_edited_fact_is_compared_again(finished):
+    facts = finished.folder / "workflow/sae_surgery/published/latents.csv"
+    facts.write_text(facts.read_text().replace("0.981733", "0.881733"))
+    assert finished.planned() == {"compare", "quote", "typeset"}
+
+
+def test_an_edited_manuscript_is_typeset_again_and_a_misspelt_figure_named(finished):
+    source = finished.folder / "paper/main.typ"
+    source.write_text(source.read_text().replace('#fig("latents")', '#fig("latent")'))
+    assert finished.planned() == {"typeset"}
+    failed = finished.run()
+    assert failed.returncode != 0
+    assert 'the text names the figure "latent", which no rule makes' in failed.stdout
+    assert "Traceback" not in failed.stdout
 
 
 def test_a_deleted_figure_is_drawn_again_alone(finished, reference):
     (finished.results / "paper/figures/latents.png").unlink()
-    assert finished.planned() == {"draw latents"}
+    assert finished.planned() == {"draw latents", "typeset"}
     finished.succeed("fig_latents")
     assert finished.differences(reference) == NOTHING
 
@@ -198,12 +221,12 @@ def test_a_bad_configuration_stops_before_anything_runs(fresh):
     assert not fresh.results.exists()
 
 
-@pytest.mark.parametrize("name", ["quick", "paper"])
+@pytest.mark.parametrize("name", ["quick", "reference", "paper"])
 def test_the_configurations_of_the_project_are_some_hundred_jobs(fresh, name):
     shutil.copy(ROOT / "config" / f"{name}.yaml", fresh.folder / "tiny.yaml")
-    shown = fresh.succeed("--dry-run", "--quiet", "rules")
+    shown = fresh.succeed("--dry-run", "--quiet", "rules", "--config", "redraw=false")
     jobs = int(re.search(r"^total +(\d+)$", shown, re.MULTILINE).group(1))
-    assert jobs <= {"quick": 200, "paper": 1700}[name]
+    assert jobs <= {"quick": 200, "reference": 1400, "paper": 1700}[name]
 
 
 def test_a_configuration_is_laid_over_the_default(fresh):

@@ -1,7 +1,5 @@
 """The audit: what each correction of the strict protocol does alone to the published scores."""
 
-AUDITED = RUN.experiments["audit"].cells if "audit" in RUN.experiments else ()
-
 
 # Codes that neither protocol has: of one's models on the other's samples.
 use rule encode as encode_by_paper_models with:
@@ -36,7 +34,7 @@ def of_audited(shared, anew):
     """Return an input function: a file a method, in one folder or, fitted anew, in another."""
     return lambda w: [
         f"{anew if RUN.fits_anew(name) else shared}/{w.cell}/{name}.nc"
-        for name in RUN.experiments["audit"].methods
+        for name in RUN.experiments["audit"].methods_on(w.cell)
     ]
 
 

@@ -2,18 +2,17 @@
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from sae_surgery import config as configuration
-from sae_surgery import costs, figures as figure_registry, gpus, methods
+from sae_surgery import costs, figures as figure_registry, gpus, methods, published
 from sae_surgery.errors import SurgeryError
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
-from sae_surgery.provenance import source_digest
+from sae_surgery.provenance import data_digest, source_digest
 
 try:
     RUN = configuration.load(config)
@@ -46,6 +45,9 @@ FIGURES = [
     for name in figure_registry.available()
     if set(figure_registry.inputs(name)) <= set(RUN.experiments)
 ]
+PUBLISHED = [
+    name for name in RUN.experiments if name in published.available() and RUN.protocol == "paper"
+]
 
 
 def one_of(names):
@@ -73,10 +75,6 @@ wildcard_constraints:
 def as_parameter(settings):
     """Return settings as one string: Snakemake compares parameters without their names."""
     return json.dumps(settings, sort_keys=True)
-
-
-# What ends a run, good or bad.
-REPORT = f"python -m sae_surgery report {RESULTS} --config {shlex.quote(as_parameter(config))}"
 
 
 def step_digest(step, *modules):

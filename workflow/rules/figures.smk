@@ -6,6 +6,21 @@ localrules:
     draw,
 
 
+def question(figure):
+    """Return the question that a figure answers; only Snakemake's report asks for it."""
+    return figure_registry.load(figure).QUESTION.partition("?")[0] + "?"
+
+
+def shown(path, shows):
+    """Return an output as Snakemake's report is to show it."""
+    return report(
+        ensure(path, non_empty=True),
+        caption="../report/figure.rst",
+        category="Figures",
+        labels=lambda w: {"figure": w.figure, "shows": shows, "question": question(w.figure)},
+    )
+
+
 rule draw:
     input:
         tables=lambda w: expand(
@@ -13,10 +28,10 @@ rule draw:
         ),
     output:
         pdf=ensure(f"{SCORED}/figures/{{figure}}.pdf", non_empty=True),
-        png=ensure(f"{SCORED}/figures/{{figure}}.png", non_empty=True),
+        png=shown(f"{SCORED}/figures/{{figure}}.png", "main metrics"),
         csv=ensure(f"{SCORED}/figures/{{figure}}.csv", non_empty=True),
         all_pdf=ensure(f"{SCORED}/figures/{{figure}}_all.pdf", non_empty=True),
-        all_png=ensure(f"{SCORED}/figures/{{figure}}_all.png", non_empty=True),
+        all_png=shown(f"{SCORED}/figures/{{figure}}_all.png", "all metrics"),
     log:
         f"{LOGS}/{RUN.protocol}/draw/{{figure}}.log",
     params:

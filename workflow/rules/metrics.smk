@@ -36,4 +36,4 @@ rule evaluate:
 
 rule metrics:
     input:
-        expand(rules.evaluate.output, cell=CELLS),
+        expand(rules.evaluate.output, cell=[cell for cell in CELLS if RUN.methods_on(cell)]),

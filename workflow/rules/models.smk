@@ -98,7 +98,7 @@ if STRICT:
 
 def models_on(cell):
     """Return the models of a cell's methods, and their codes."""
-    names = RUN.methods_on(cell)
+    names = RUN.fitted_on(cell)
     codes = expand(f"{SAMPLED}/codes/{cell}/{{method}}.nc", method=names)
     return [model_of(cell, name) for name in names] + codes
 

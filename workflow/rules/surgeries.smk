@@ -42,7 +42,7 @@ rule assess:
         data=f"{SAMPLED}/data/{{cell}}.nc",
         operations=lambda w: expand(
             f"{SAMPLED}/operations/{w.surgery}/{w.cell}/{{method}}.nc",
-            method=RUN.experiments[w.surgery].methods,
+            method=RUN.experiments[w.surgery].methods_on(w.cell),
         ),
     output:
         metrics=ensure(f"{SCORED}/metrics/{{surgery}}/{{cell}}.nc", non_empty=True),
@@ -67,6 +67,7 @@ rule assess:
 rule surgeries:
     input:
         [
-            expand(rules.operate.output, surgery=name, cell=each.cells, method=each.methods)
+            expand(rules.operate.output, surgery=name, cell=cell, method=each.methods_on(cell))
             for name, each in RUN.surgeries.items()
+            for cell in each.cells
         ],

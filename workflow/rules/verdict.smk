@@ -13,7 +13,12 @@ rule judge:
             experiment=["frozen_decoder", "support_recovery"],
         ),
     output:
-        page=ensure(f"{SCORED}/verdict.md", non_empty=True),
+        page=report(
+            ensure(f"{SCORED}/verdict.md", non_empty=True),
+            caption="../report/verdict.rst",
+            category="Verdict",
+            labels={"shows": "what keeps each SAE from the oracle"},
+        ),
         numbers=ensure(f"{SCORED}/verdict.csv", non_empty=True),
         file=ensure(f"{SCORED}/verdict.nc", non_empty=True),
     log:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, methods, surgeries
+from sae_surgery import __version__, claims, figures, methods, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell
 
@@ -251,8 +251,9 @@ def _tabulate(steps: Any) -> None:
         "--sweep",
         type=_json_object,
         required=True,
-        help="what the table holds, as JSON with experiment, run, protocol, over, methods, seeds "
-        "and cells (a list of objects: the cell's name and its value of each sweep variable)",
+        help="what the table holds, as JSON with experiment, run, protocol, over, methods, seeds, "
+        "cells (a list of objects: the cell's name and its value of each sweep variable) and "
+        "left_out (by method, the cells that are not to have it)",
     )
     parser.add_argument(
         "--metrics",
@@ -300,6 +301,90 @@ def _verdict(steps: Any) -> None:
     parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
 
 
+def _compare(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("compare"),
+        "compare",
+        "Compare the numbers of a run with the published ones. A page says which agree and which "
+        "differ, by how much, by which test, and why they may.",
+    )
+    parser.add_argument(
+        "--tables",
+        dest="table_paths",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="tables of experiments that something was published on",
+    )
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--published",
+        dest="published_folder",
+        metavar="FOLDER",
+        type=Path,
+        help="the authors' released results, to compare seed by seed (default: means and standard "
+        "deviations, which come with the package)",
+    )
+    _add_settings(parser, '\'{"alpha": 0.01, "mcc": {"margin": 0.03}}\'')
+
+
+def _claims(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("claims"),
+        "claims",
+        "Judge the paper's claims on the tables of a run. A page says which hold, which do not and "
+        "which cannot be told, with the numbers that decide.",
+    )
+    parser.add_argument(
+        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
+    )
+    parser.add_argument(
+        "--claims",
+        dest="list_path",
+        type=Path,
+        default=claims.PAPER,
+        help="list of claims, as YAML (default: the paper's)",
+    )
+    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+
+
+def _numbers(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("numbers"),
+        "numbers",
+        "Collect every number that the manuscript may quote. Each has a key, its value, its text, "
+        "and the file that it is from, whose digest is kept.",
+    )
+    parser.add_argument(
+        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help="table files"
+    )
+    for page in ("claims", "verdict", "comparison"):
+        parser.add_argument(f"--{page}", dest=f"{page}_path", type=Path, help=f"{page}.csv, if any")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+
+
+def _typeset(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("typeset"),
+        "typeset",
+        "Typeset the manuscript. Its numbers and figures are those of one run; one that no rule "
+        "makes, or that is stale, is an error.",
+    )
+    parser.add_argument("--source", type=Path, required=True, help="Typst file")
+    parser.add_argument(
+        "--numbers",
+        dest="numbers_path",
+        type=Path,
+        required=True,
+        help="file of `sae-surgery numbers`, beside which lies the folder of figures",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="PDF file to write")
+
+
 def _plan(steps: Any) -> None:
     parser = _add(
         steps,
@@ -308,14 +393,7 @@ def _plan(steps: Any) -> None:
         "Print what a run will cost. For each step: jobs, the share that is done already, GPU and "
         "CPU hours, the largest request for memory, and disk; nothing is submitted.",
     )
-    parser.add_argument(
-        "config_path",
-        metavar="CONFIG",
-        type=Path,
-        nargs="?",
-        default=Path("config/quick.yaml"),
-        help="configuration file (default: config/quick.yaml)",
-    )
+    _add_config(parser)
 
 
 def _report(steps: Any) -> None:
@@ -329,6 +407,21 @@ def _report(steps: Any) -> None:
     parser.add_argument("run_folder", metavar="FOLDER", type=Path, help="results/<run>")
     parser.add_argument(
         "--config", type=_json_object, default={}, help="configuration to keep with it, as JSON"
+    )
+
+
+def _archive(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("archive", recorded=False),
+        "archive",
+        "Pack the results of a finished run. Unpacked in a clone of the same commit, the archive "
+        "leaves Snakemake nothing to do: it holds all files with their times, Snakemake's records "
+        "of them, and the configuration.",
+    )
+    _add_config(parser)
+    parser.add_argument(
+        "--output", type=Path, help="archive to write (default: <run>.tar.gz in this folder)"
     )
 
 
@@ -390,6 +483,17 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "config_path",
+        metavar="CONFIG",
+        type=Path,
+        nargs="?",
+        default=Path("config/quick.yaml"),
+        help="configuration file (default: config/quick.yaml)",
+    )
+
+
 def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol",
@@ -445,8 +549,13 @@ STEPS = (
     _tabulate,
     _draw,
     _verdict,
+    _compare,
+    _claims,
+    _numbers,
+    _typeset,
     _plan,
     _report,
+    _archive,
     _methods,
 )
 """What declares the subcommands, in the order of their help."""

@@ -53,6 +53,8 @@ class Experiment:
     """Swept variables, the dimensions of the table."""
     methods: tuple[str, ...]
     points: tuple[tuple[Cell, Coordinates], ...]
+    left_out: Mapping[str, tuple[str, ...]]
+    """Cells by method on which the configuration leaves it out."""
     is_surgery: bool = False
     folder: str = ""
     """Where its metrics lie, below those of the sweeps."""
@@ -61,6 +63,12 @@ class Experiment:
     def cells(self) -> tuple[str, ...]:
         """Names of the cells."""
         return tuple(cell.name for cell, _ in self.points)
+
+    def methods_on(self, cell: str) -> tuple[str, ...]:
+        """Return the methods on a cell; none if it is no cell of the experiment."""
+        if cell not in self.cells:
+            return ()
+        return tuple(name for name in self.methods if cell not in self.left_out.get(name, ()))
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,12 @@ class Run:
     protocol: str
     seeds: tuple[int, ...]
     device: str
+    redraw: bool
+    """Whether nothing is computed: figures are drawn from tables that are there."""
     settings: Mapping[str, Mapping[str, Any]]
     """Settings by method or surgery that the configuration gives."""
+    comparison: Mapping[str, Any]
+    """When a number agrees with the published one."""
     experiments: Mapping[str, Experiment]
 
     @property
@@ -88,9 +100,12 @@ class Run:
 
     def methods_on(self, cell: str) -> tuple[str, ...]:
         """Return the methods that any sweep compares on a cell."""
-        sweeps = [each for each in self.experiments.values() if not each.is_surgery]
-        compared = [each.methods for each in sweeps if cell in each.cells]
-        return tuple(dict.fromkeys(itertools.chain(*compared)))
+        sweeps = (each for each in self.experiments.values() if not each.is_surgery)
+        return _on(cell, sweeps)
+
+    def fitted_on(self, cell: str) -> tuple[str, ...]:
+        """Return the methods that are fitted on a cell: to be compared there, or operated on."""
+        return _on(cell, self.experiments.values())
 
     def settings_of(self, part: str, protocol: str | None = None) -> dict[str, Any]:
         """Return the settings of a method or surgery that differ from its defaults.
@@ -115,7 +130,13 @@ class Run:
             "methods": list(chosen.methods),
             "seeds": list(self.seeds),
             "cells": [{"cell": cell.name, **place} for cell, place in chosen.points],
+            "left_out": {name: list(cells) for name, cells in chosen.left_out.items()},
         }
+
+
+def _on(cell: str, experiments: Iterable[Experiment]) -> tuple[str, ...]:
+    """Return the methods that any of the experiments has on a cell."""
+    return tuple(dict.fromkeys(name for each in experiments for name in each.methods_on(cell)))
 
 
 def load(config: Mapping[str, Any]) -> Run:
@@ -127,7 +148,7 @@ def load(config: Mapping[str, Any]) -> Run:
         If anything is wrong with it; lists all problems, each with its key, its value and what is
         allowed.
     """
-    config = _seeds_as_numbers(config)
+    config = _as_typed(config)
     problems = [_explain(error) for error in _validator().iter_errors(config)]
     if problems:
         raise ConfigError(sorted(problems))
@@ -148,6 +169,12 @@ def load(config: Mapping[str, Any]) -> Run:
                 experiments[name] = _operate(name, config, chosen)
         except ConfigError as error:
             problems += error.problems
+    problems += [
+        f"{each.name}: sweeps leave out all of {', '.join(each.methods)} on {cell}"
+        for each in experiments.values()
+        for cell in each.cells
+        if not each.methods_on(cell)
+    ]
     if problems:
         raise ConfigError(problems)
     return Run(
@@ -155,18 +182,40 @@ def load(config: Mapping[str, Any]) -> Run:
         protocol=config["protocol"],
         seeds=tuple(config["seeds"]),
         device=config["device"],
+        redraw=config["redraw"],
         settings=config["settings"],
+        comparison=config["comparison"],
         experiments=experiments,
     )
 
 
-def _seeds_as_numbers(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo what `snakemake --config seeds=[0,1]` does: it reads the items of a list as texts."""
-    seeds = config.get("seeds")
-    if not isinstance(seeds, list):
-        return dict(config)
-    numbers = [int(seed) if isinstance(seed, str) and seed.isdecimal() else seed for seed in seeds]
-    return {**config, "seeds": numbers}
+def complete(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the value of one key by itself and fill in its defaults.
+
+    Raises
+    ------
+    ConfigError
+        If anything is wrong with it.
+    """
+    below = _schema()["properties"][key]
+    errors = _validator().evolve(schema={"properties": {key: below}}).iter_errors({key: given})
+    problems = [_explain(error) for error in errors]
+    if problems:
+        raise ConfigError(sorted(problems))
+    return _with_defaults(given, below)
+
+
+def _as_typed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo what `snakemake --config seeds=[0,1] redraw=true` does: it reads these as texts."""
+    typed = dict(config)
+    if isinstance(typed.get("seeds"), list):
+        typed["seeds"] = [
+            int(seed) if isinstance(seed, str) and seed.isdecimal() else seed
+            for seed in typed["seeds"]
+        ]
+    if typed.get("redraw") in ("true", "false"):
+        typed["redraw"] = typed["redraw"] == "true"
+    return typed
 
 
 @cache
@@ -237,9 +286,12 @@ def _wrong_names(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _unknown("experiments", config["experiments"], _experiments(config))
     yield from _unknown("surgeries.patients", config["surgeries"]["patients"], known)
     cells_of = config["surgeries"]["cells_of"]
-    yield from _unknown("surgeries.cells_of", [cells_of] if cells_of else [], config["sweeps"])
+    if isinstance(cells_of, Mapping):
+        yield from _unknown("surgeries.cells_of", cells_of, surgeries.available())
+    yield from _unknown("surgeries.cells_of", _cells_of(config).values(), config["sweeps"])
     for name, sweep in config["sweeps"].items():
         yield from _unknown(f"sweeps.{name}.methods", sweep["methods"], known)
+        yield from _unknown(f"sweeps.{name}.leave_out", sweep["leave_out"], known)
 
 
 def _unknown(key: str, names: Iterable[str] | None, known: Iterable[str]) -> Iterator[str]:
@@ -271,15 +323,22 @@ def _trait(part: str, attribute: str) -> Any:
     return registry.trait(part, attribute)
 
 
-def _experiments(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of all experiments: sweeps, and surgeries if there are cells for them.
+def _cells_of(config: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the sweep on whose cells each surgery is done; those that are not done have none."""
+    cells_of = config["surgeries"]["cells_of"] or {}
+    if isinstance(cells_of, str):
+        return dict.fromkeys(surgeries.available(), cells_of)
+    return cells_of
 
-    The strict protocol has one more on these cells, the audit.
+
+def _experiments(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of all experiments: sweeps, and surgeries that there are cells for.
+
+    The strict protocol has one more where there are such cells, the audit.
     """
-    if not config["surgeries"]["cells_of"]:
-        return tuple(config["sweeps"])
-    audit = (AUDIT,) if config["protocol"] == "strict" else ()
-    return (*config["sweeps"], *surgeries.available(), *audit)
+    operated = _cells_of(config)
+    audit = (AUDIT,) if operated and config["protocol"] == "strict" else ()
+    return (*config["sweeps"], *operated, *audit)
 
 
 def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
@@ -290,7 +349,7 @@ def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Exp
     ConfigError
         If the sweep is not valid.
     """
-    sweep = config["surgeries"]["cells_of"]
+    sweep = _cells_of(config)[name]
     strict = config["protocol"] == "strict"
     cells = _expand(sweep, config["sweeps"][sweep], chosen, strict)
     patients = config["surgeries"]["patients"]
@@ -299,18 +358,19 @@ def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Exp
     references = surgeries.trait(name, "references")
     references = REFERENCES if references is None else references
     operated = tuple(dict.fromkeys([*patients, *references]))
-    return Experiment(name, cells.over, operated, cells.points, True, f"{name}/")
+    left_out = {each: where for each, where in cells.left_out.items() if each in operated}
+    return Experiment(name, cells.over, operated, cells.points, left_out, True, f"{name}/")
 
 
 def _audit(config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
-    """Return the audit of the cells that are operated on, of all methods of their sweep.
+    """Return the audit of the first sweep that is operated on, of all its methods.
 
     Raises
     ------
     ConfigError
         If the sweep is not valid.
     """
-    sweep = config["surgeries"]["cells_of"]
+    sweep = next(iter(_cells_of(config).values()))
     cells = _expand(sweep, config["sweeps"][sweep], chosen, strict=True)
     return replace(cells, name=AUDIT, folder=f"{AUDIT}/")
 
@@ -323,8 +383,8 @@ def _expand(
     Raises
     ------
     ConfigError
-        If a variable has several values and is not swept, a cell is infeasible, or no method is
-        left.
+        If a variable has several values and is not swept, a cell is infeasible, what is to be left
+        out is not there, or no method is left.
     """
     key = f"sweeps.{name}"
     problems = [
@@ -348,11 +408,32 @@ def _expand(
             problems.append(f"{key}: infeasible cell {given}: {error}")
             continue
         points.setdefault(cell, {variable: place[variable] for variable in sweep["over"]})
+    problems += _wrong_places(f"{key}.leave_out", sweep)
     if problems:
         raise ConfigError(problems)
     if strict and CHANCE not in compared:
         compared = (*compared, CHANCE)
-    return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()))
+    left_out = {
+        method: tuple(cell.name for cell, place in points.items() if _is_at(place, where))
+        for method, where in sweep["leave_out"].items()
+        if method in compared
+    }
+    return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()), left_out)
+
+
+def _wrong_places(key: str, sweep: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each place at which a method is to be left out that the sweep has not."""
+    for method, where in sweep["leave_out"].items():
+        for variable, values in where.items():
+            swept = sweep[variable] if variable in sweep["over"] else []
+            for value in values:
+                if value not in swept:
+                    allowed = f"values swept are {swept}" if swept else f"{variable} is not swept"
+                    yield f"{key}.{method}.{variable}: {value} is not there; {allowed}"
+
+
+def _is_at(place: Coordinates, where: Mapping[str, Sequence[float]]) -> bool:
+    return all(place[variable] in values for variable, values in where.items())
 
 
 def _cell(n_latents: int, k: int, n_samples: int, obs_dim_factor: float, clip: bool) -> Cell:

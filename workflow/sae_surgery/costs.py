@@ -108,7 +108,7 @@ def evaluate(cell: Cell, run: Run) -> Cost:
     active = min(cell.n_latents, cell.k * n_scored)
     dense = 4 * FLOAT64 * n_scored * cell.n_latents
     pairs = 3 * FLOAT64 * active * cell.n_latents
-    n_methods = len(run.methods_on(cell.name))
+    n_methods = len(run.fitted_on(cell.name))
     # Correlations of all pairs, and the assignment of columns to each other.
     flops = 2 * n_scored * active * cell.n_latents + 50 * active**2 * math.sqrt(cell.n_latents)
     threads = _threads(cell)

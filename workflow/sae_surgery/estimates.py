@@ -93,7 +93,7 @@ def _measured(job: Job, run: Run) -> Measured:
         case "operate":
             return measured.OPERATE.get(job.part, measured.UNMEASURED)
         case "assess":
-            return _times(measured.ASSESS, len(run.experiments[job.part].methods))
+            return _times(measured.ASSESS, len(run.experiments[job.part].methods_on(job.cell.name)))
     return _times(measured.EVALUATE, len(run.methods_on(job.cell.name)))
 
 

@@ -84,7 +84,7 @@ def manifest(run: Path, jobs: list[Job], config: Mapping[str, Any]) -> dict[str,
         seconds[job.step] += job.ended - job.began
     return {
         "run": run.name,
-        **_source(),
+        **source(),
         "config": config,
         "versions": {name: version(name) for name in ("sae-surgery", *LIBRARIES)},
         "hosts": sorted({job.host for job in jobs}),
@@ -111,7 +111,7 @@ def _with_wait(job: Job, makers: Mapping[str, Job], begin: float) -> Job:
     return Job(**asdict(job) | waits)
 
 
-def _source() -> dict[str, Any]:
+def source() -> dict[str, Any]:
     """Return the commit that the package is of, and whether it was changed; None outside git."""
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     return {"commit": commit, "modified": None if changes is None else bool(changes)}

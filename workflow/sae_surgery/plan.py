@@ -12,7 +12,7 @@ from sae_surgery.config import Run
 from sae_surgery.estimates import Estimate, Job, estimate
 from sae_surgery.problem import CELL_PATTERN, Cell
 
-LOCAL_STEPS = ("tabulate", "draw", "judge")
+LOCAL_STEPS = ("tabulate", "draw", "judge", "compare")
 """Steps that take seconds on the machine that submits, and are not counted."""
 
 VARIANTS = {
@@ -23,13 +23,24 @@ VARIANTS = {
 """Rules that are another with other files."""
 
 
+def read_outputs(text: str) -> list[tuple[str, str, bool]]:
+    """Return of each file in what `snakemake --summary` prints: rule, path, whether it is pending.
+
+    A file is pending that is missing, or that its rule has to make again.
+    """
+    rows = csv.DictReader(io.StringIO(text), delimiter="\t")
+    return [
+        (row["rule"], row["output_file"], row["plan"] != "no update" or row["status"] == "missing")
+        for row in rows
+    ]
+
+
 def read_summary(text: str) -> list[Job]:
     """Return the jobs of what `snakemake --summary` prints, but for those that take seconds."""
     jobs: dict[Job, bool] = {}
-    for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
-        if row["rule"] not in LOCAL_STEPS:
-            job = _job(row["rule"], row["output_file"])
-            pending = row["plan"] != "no update" or row["status"] == "missing"
+    for rule, path, pending in read_outputs(text):
+        if rule not in LOCAL_STEPS:
+            job = _job(rule, path)
             # A fit has several files, each with a row.
             jobs[job] = jobs.get(job, False) or pending
     return [replace(job, pending=pending) for job, pending in jobs.items()]

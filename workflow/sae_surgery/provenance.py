@@ -37,6 +37,14 @@ def source_digest(*modules: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def data_digest(*patterns: str) -> str:
+    """Return a digest of the package's files that match the patterns and are no source."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in patterns for path in ROOT.glob(pattern)}):
+        digest.update(f"{path.relative_to(ROOT).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _path(module: str) -> Path | None:
     """Return the file of a module of this package, None for anything else."""
     head, *rest = module.split(".")

@@ -17,7 +17,7 @@ LONG_NAMES = {
     "n_samples": "number of in-distribution samples",
     "obs_dim_factor": "constant c of the observation dimension m = c k ln(n / k)",
 }
-MISSING = "method skipped, metric not defined for it, or nothing at this place"
+MISSING = "method skipped or left out, metric not defined for it, or nothing at this place"
 
 Axes = dict[str, list]
 
@@ -30,8 +30,9 @@ def tabulate(
     Parameters
     ----------
     sweep
-        `over` (names of the sweep variables), `methods`, `seeds`, and `cells`: a list of mappings
-        with the cell's name under `cell` and a value for each name in `over`.
+        `over` (names of the sweep variables), `methods`, `seeds`, `cells` (a list of mappings with
+        the cell's name under `cell` and a value for each name in `over`), and `left_out` (by
+        method, the cells that are not to have it).
     metrics
         The contents of the cells' metrics files, in any order: over (`method`, `seed`), or those of
         a surgery over (`method`, `condition`, `seed`), with its own sweep variable if it has one.
@@ -39,7 +40,8 @@ def tabulate(
     Yields
     ------
     Name and variable, coordinates first, over (`method`, `condition`, *over, `seed`, own sweep
-    variable) as far as there are such. Combinations that are no cell of the sweep are NaN.
+    variable) as far as there are such. Combinations that are no cell of the sweep are NaN, and
+    methods where they are left out.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def tabulate(
     by_cell = {file.attrs["cell"]: file for file in metrics}
     over: Axes = {name: sorted({cell[name] for cell in sweep["cells"]}) for name in sweep["over"]}
     chosen = [(cell, _select(by_cell, cell["cell"], sweep)) for cell in sweep["cells"]]
-    axes = _axes(over, [file for _, file in chosen])
+    axes = _axes(over, sweep["methods"], [file for _, file in chosen])
     yield from _coordinates(sweep, axes, chosen[0][1])
     yield "obs_dim", _observation_dims(sweep, over)
     for name, described in chosen[0][1].data_vars.items():
@@ -58,20 +60,22 @@ def tabulate(
 
 
 def _select(by_cell: Mapping[str, xr.Dataset], cell: str, sweep: Mapping[str, Any]) -> xr.Dataset:
-    """Return a cell's metrics for the methods and seeds of the sweep, in its order."""
+    """Return a cell's metrics for the sweep's seeds and those of its methods that it has there."""
     if cell not in by_cell:
         raise SurgeryError(f"the metrics of the cell {cell} are missing")
-    for dim in ("method", "seed"):
-        lacking = set(sweep[f"{dim}s"]) - set(by_cell[cell][dim].values.tolist())
+    present = [name for name in sweep["methods"] if cell not in sweep["left_out"].get(name, ())]
+    wanted = {"method": present, "seed": list(sweep["seeds"])}
+    for dim, names in wanted.items():
+        lacking = set(names) - set(by_cell[cell][dim].values.tolist())
         if lacking:
             raise SurgeryError(f"the metrics of the cell {cell} lack the {dim} {lacking.pop()!r}")
     # As a mapping, because `method` is also an argument of `sel`.
-    return by_cell[cell].sel({"method": list(sweep["methods"]), "seed": list(sweep["seeds"])})
+    return by_cell[cell].sel(wanted)
 
 
-def _axes(over: Axes, files: Sequence[xr.Dataset]) -> Axes:
+def _axes(over: Axes, names: Sequence[str], files: Sequence[xr.Dataset]) -> Axes:
     """Return all dimensions of the table with their values, in order."""
-    axes: Axes = {"method": files[0]["method"].values.tolist()}
+    axes: Axes = {"method": list(names)}
     if "condition" in files[0].dims:
         found = (condition for file in files for condition in file["condition"].values.tolist())
         axes["condition"] = list(dict.fromkeys(found))

@@ -18,6 +18,10 @@ COLOURS = {
     "tabulate": "#8c8c8c",
     "draw": "#da8bc3",
     "verdict": "#64b5cd",
+    "compare": "#ccb974",
+    "claims": "#8cb369",
+    "numbers": "#c44e52",
+    "typeset": "#4f6d3a",
 }
 INCHES_A_LANE = 0.05
 

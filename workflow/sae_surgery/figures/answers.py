@@ -51,6 +51,11 @@ def first_step(values: xr.DataArray, goal: xr.DataArray, step: str) -> xr.DataAr
     return reached.fillna(np.inf).where(known)
 
 
+def first_known(values: xr.DataArray, step: str) -> xr.DataArray:
+    """Return the first value along `step` that is not NaN; NaN if all are."""
+    return last_known(values.isel({step: slice(None, None, -1)}), step)
+
+
 def last_known(values: xr.DataArray, step: str) -> xr.DataArray:
     """Return the last value along `step` that is not NaN; NaN if all are."""
     places = xr.DataArray(np.arange(values.sizes[step]), dims=step)

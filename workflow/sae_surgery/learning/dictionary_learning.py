@@ -258,8 +258,10 @@ def fit_dictionary(observations: Tensor, codes: Tensor, ridge: float) -> Tensor:
     gram = torch.bmm(codes.mT, codes)
     gram.diagonal(dim1=1, dim2=2).add_(ridge)
     target = torch.bmm(codes.mT, observations)
-    solution, info = torch.linalg.solve_ex(gram, target)
-    for seed in info.nonzero()[:, 0]:
+    # One seed at a time: on several threads PyTorch 2.13 fails on a stack of large systems.
+    solved = [torch.linalg.solve_ex(*system) for system in zip(gram, target, strict=True)]
+    solution = torch.stack([each for each, _ in solved])
+    for seed in (seed for seed, (_, singular) in enumerate(solved) if singular):
         exact = codes[seed].double()
         gram = exact.mT @ exact
         gram.diagonal().add_(ridge)

@@ -36,4 +36,7 @@ def tabulate(sweep: Mapping[str, Any], metrics_paths: Sequence[Path], output: Pa
         inputs={file.attrs["cell"]: file.attrs["digest"] for file in metrics},
     )
     names = {key: sweep[key] for key in ("experiment", "run", "protocol")}
+    left_out = [f"{method} on {', '.join(cells)}" for method, cells in sweep["left_out"].items()]
+    if left_out:
+        names["left_out"] = f"by the configuration: {'; '.join(left_out)}"
     store.write(output, "table", lay_out(sweep, metrics), origin, **names)

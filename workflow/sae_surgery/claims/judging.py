@@ -1,0 +1,205 @@
+"""The engine that judges claims on the tables of any run and protocol.
+
+Compared are means over seeds, of some methods and conditions against others, with a margin, at
+every place of a table that the claim speaks of.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from sae_surgery.claims import Claim
+from sae_surgery.errors import SurgeryError
+from sae_surgery.figures.answers import last_known, seed_mean
+from sae_surgery.figures.summary import require
+
+HOLDS, IN_PART, FAILS, UNKNOWN = "holds", "holds in part", "does not hold", "cannot be told"
+OUTCOMES = (HOLDS, IN_PART, FAILS, UNKNOWN)
+
+_RELATIONS = ("above", "below", "near")
+_HAVE_COLUMNS = ("metric", "method", "condition")
+COLUMNS = ["check", "experiment", "metric", "method", "title", "condition", "place"]
+COLUMNS += ["value", "relation", "against", "reference", "by", "passes"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the tables say of a claim.
+
+    Attributes
+    ----------
+    comparisons
+        One row a comparison: check (from 1), experiment, metric, method, title, condition, place,
+        value, relation, against (what gave the reference, if not a number), reference, by, and
+        `passes`: True, False, or None without a result.
+    lacking
+        What the tables do not hold, one line each.
+    """
+
+    claim: Claim
+    comparisons: pd.DataFrame
+    lacking: tuple[str, ...]
+
+    @property
+    def decided(self) -> pd.DataFrame:
+        """The comparisons that have a result."""
+        return self.comparisons[self.comparisons["passes"].notna()]
+
+    @property
+    def outcome(self) -> str:
+        """One of `OUTCOMES`; one check that holds nowhere makes the claim false."""
+        shares = self.decided.groupby("check")["passes"].mean()
+        if (shares == 0).any():
+            return FAILS
+        if len(shares) < len(self.claim.checks):
+            return UNKNOWN
+        return HOLDS if (shares == 1).all() else IN_PART
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """The comparisons that speak against the claim."""
+        return self.decided[self.decided["passes"] == False]  # noqa: E712 (a column of objects)
+
+
+class _LackingError(Exception):
+    """The tables do not hold what a check needs; the text says what."""
+
+
+def judge(claims: Sequence[Claim], tables: Mapping[str, xr.Dataset]) -> list[Judgement]:
+    """Judge claims on the tables of a run.
+
+    Parameters
+    ----------
+    tables
+        Tables by experiment, with ``title`` and ``family`` over method and ``obs_dim`` over the
+        sweep, 0 where there is no cell. Tables, methods and places that are missing leave claims
+        undecided.
+
+    Raises
+    ------
+    SurgeryError
+        If a reference names several values, or a table lacks a variable.
+    """
+    return [_judge(claim, tables) for claim in claims]
+
+
+def _judge(claim: Claim, tables: Mapping[str, xr.Dataset]) -> Judgement:
+    found, lacking = [pd.DataFrame(columns=COLUMNS)], []
+    for number, check in enumerate(claim.checks, start=1):
+        name = check["experiment"]
+        try:
+            if name not in tables:
+                raise _LackingError("the run has no such table")
+            rows = _compare(check, tables[name])
+        except _LackingError as error:
+            lacking.append(f"{name}: {error}")
+        except SurgeryError as error:
+            raise SurgeryError(f"claim {claim.id}: {error}") from error
+        else:
+            found.append(rows.assign(check=number, experiment=name)[COLUMNS])
+            empty = rows[rows["passes"].isna()].itertuples()
+            lacking += [f"{name}: no result for {_where(row)}" for row in empty]
+    comparisons = pd.concat([rows.astype(object) for rows in found], ignore_index=True)
+    return Judgement(claim, comparisons, tuple(dict.fromkeys(lacking)))
+
+
+def _compare(check: Mapping[str, Any], table: xr.Dataset) -> pd.DataFrame:
+    """Return one row a comparison of a check."""
+    (relation,) = (name for name in _RELATIONS if name in check)
+    margin = check.get("by", 0.0)
+    require(table, "title", "family", "obs_dim")
+    table = table.set_coords(["title", "family"])
+    value = _select(table, check["take"])
+    reference = _reference(table, check["take"], check[relation])
+    value, reference = xr.broadcast(value, reference)
+    difference = value - reference
+    passes = {"above": difference, "below": -difference, "near": margin - abs(difference)}[relation]
+    passes = passes >= (0 if relation == "near" else margin)
+    is_cell = (table["obs_dim"] > 0).reindex_like(value).broadcast_like(value)
+    compared = xr.Dataset(
+        {"value": value, "reference": reference, "passes": passes, "is_cell": is_cell}
+    )
+    rows = compared.drop_vars("family").to_dataframe(dim_order=list(value.dims)).reset_index()
+    rows["passes"] = rows["passes"].astype(object).where(difference.notnull().values.ravel(), None)
+    rows = rows[rows["is_cell"]]
+    rows["place"] = [_place(row, value.dims) for _, row in rows.iterrows()]
+    rows["condition"] = rows.get("condition", "")
+    return rows.assign(relation=relation, by=margin, against=_named(check[relation]))
+
+
+def _reference(
+    table: xr.Dataset, take: Mapping[str, Any], given: Mapping[str, Any] | float
+) -> xr.DataArray:
+    """Return what is compared with: a number, or the selection with other labels in some places."""
+    if not isinstance(given, Mapping):
+        return xr.DataArray(float(given))
+    named = {"method", "family"} if {"method", "family"} & given.keys() else set()
+    kept = {dim: choice for dim, choice in take.items() if dim not in named}
+    values = _select(table, kept | given)
+    for dim in (given.keys() | named) & set(values.dims):
+        if values.sizes[dim] > 1:
+            found = ", ".join(map(str, values[dim].values))
+            raise SurgeryError(f"the reference must have one {dim}, not {found}")
+        values = values.isel({dim: 0}, drop=True)
+    return values.drop_vars(set(values.coords) - {*values.dims, "title", "family"})
+
+
+def _select(table: xr.Dataset, wanted: Mapping[str, Any]) -> xr.DataArray:
+    """Return means over seeds (metric, method, …) of what is wanted."""
+    metrics = wanted["metric"] if isinstance(wanted["metric"], list) else [wanted["metric"]]
+    require(table, *metrics)
+    values = seed_mean(table[metrics].to_dataarray("metric"))
+    for dim, choice in wanted.items():
+        if dim != "metric":
+            values = _choose(values, dim, choice)
+    return values.transpose("metric", "method", ...)
+
+
+def _choose(values: xr.DataArray, dim: str, choice: Any) -> xr.DataArray:
+    """Return the part of the values that a selection wants along one dimension."""
+    if dim == "family":
+        chosen = values.isel(method=np.flatnonzero(values["family"] == choice))
+        return _some(chosen, "method", f"no method of the family {choice}")
+    if dim not in values.dims:
+        raise SurgeryError(f"the table has no dimension {dim!r}")
+    if choice == "last":
+        return last_known(values, dim)
+    if choice == "best":
+        return values.max(dim)
+    labels = values[dim].values
+    if isinstance(choice, Mapping):
+        low, high = choice.get("from", -np.inf), choice.get("to", np.inf)
+        chosen = values.isel({dim: np.flatnonzero((labels >= low) & (labels <= high))})
+        bounds = " ".join(f"{end} {limit}" for end, limit in choice.items())
+        return _some(chosen, dim, f"nothing at {dim} {bounds}")
+    wanted = choice if isinstance(choice, list) else [choice]
+    absent = [label for label in wanted if label not in labels]
+    if absent:
+        raise _LackingError(f"no {dim} {', '.join(map(str, absent))}")
+    return values.sel({dim: wanted})
+
+
+def _some(chosen: xr.DataArray, dim: str, complaint: str) -> xr.DataArray:
+    if chosen.sizes[dim] == 0:
+        raise _LackingError(complaint)
+    return chosen
+
+
+def _named(reference: Mapping[str, Any] | float) -> str:
+    """Name what a selection takes elsewhere than the selection it is compared with."""
+    if not isinstance(reference, Mapping):
+        return ""
+    return ", ".join(f"{dim} {choice}" for dim, choice in reference.items())
+
+
+def _place(row: pd.Series, dims: Sequence[str]) -> str:
+    return ", ".join(f"{dim} = {row[dim]:.12g}" for dim in dims if dim not in _HAVE_COLUMNS)
+
+
+def _where(row: Any) -> str:
+    """Name the place of a comparison."""
+    return " at ".join(part for part in (row.title, row.place) if part)

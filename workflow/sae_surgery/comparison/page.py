@@ -1,0 +1,172 @@
+"""A comparison as a page that needs no other file, and in short as Markdown."""
+
+import base64
+import io
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from sae_surgery.comparison.criteria import RELATIVE, Criteria
+from sae_surgery.comparison.expectations import EXACT, PER_SEED, STATISTICAL
+from sae_surgery.comparison.findings import Finding
+from sae_surgery.comparison.judgement import AGREES, DIFFERS, UNDECIDED
+from sae_surgery.comparison.plot import scatter
+from sae_surgery.comparison.rows import MISSING, VERDICTS
+from sae_surgery.comparison.summary import sums, worst
+from sae_surgery.figures import style
+
+TEMPLATE = Path(__file__).parent / "page.html.jinja"
+WORST = 30
+"""Rows among the farthest apart."""
+WORST_IN_SHORT = 12
+_CELL = ["source", "method", "condition", "n_latents", "k", "obs_dim", "n_samples"]
+
+
+def as_html(
+    rows: pd.DataFrame, criteria: Criteria, title: str, findings: Sequence[Finding] | None
+) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    rows
+        What `compare` returns.
+    criteria
+        What it was judged by.
+    title
+        Heading of the page.
+    findings
+        What is to be told of the released files; None if there were none to read.
+    """
+    compared = rows[rows["verdict"] != MISSING]
+    reasons = {why: place for place, why in enumerate(compared["why"].unique(), start=1)}
+    return (
+        _environment()
+        .from_string(TEMPLATE.read_text())
+        .render(
+            title=title,
+            lead=_lead(rows),
+            sums=sums(rows).to_dict("records"),
+            verdicts=VERDICTS,
+            worst=_records(worst(rows, WORST)),
+            plot=_plot(rows),
+            alpha=criteria.alpha,
+            limits=criteria.limits,
+            relative=RELATIVE,
+            reasons=reasons,
+            findings=findings,
+            experiments=list(_experiments(rows)),
+        )
+    )
+
+
+def as_markdown(rows: pd.DataFrame, title: str) -> str:
+    """Write sums and the farthest cells."""
+    counted = sums(rows)
+    counted["agree"], counted["within"] = (
+        counted[each].map(_percent) for each in ("share", "within")
+    )
+    total = ["experiment", "expected", "published", *VERDICTS, "agree", "within"]
+    far = worst(rows, WORST_IN_SHORT)
+    shown = pd.DataFrame(
+        {
+            "experiment": far["experiment"],
+            "method": far["method"],
+            "condition": far["condition"],
+            "n": far["n_latents"],
+            "k": far["k"],
+            "m": far["obs_dim"],
+            "samples": far["n_samples"],
+            "step": far["step"].map(_step),
+            "metric": far["metric"],
+            "published": far["published"].map(_number),
+            "reproduced": far["reproduced"].map(_number),
+            "distance": far["distance"].map(_short),
+            "limit": far["limit"].map(_short),
+            "expected": far["expected"],
+            "verdict": far["verdict"],
+        }
+    )
+    blocks = [
+        f"# {title}",
+        _lead(rows),
+        *_table(counted[total]),
+        "Agree counts what is shown to; within, what lies no farther apart than it may, whether or "
+        "not the seeds suffice to show that it is no accident.",
+        "## Farthest apart",
+        "What does not agree though it might, by distance over limit.",
+        *_table(shown),
+        "`comparison.html` says how it was judged, and why numbers may differ; `comparison.csv` "
+        "has every number.",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(frame: pd.DataFrame) -> Iterator[str]:
+    lines = [frame.columns, ["---"] * frame.shape[1], *frame.astype(str).to_numpy()]
+    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _lead(rows: pd.DataFrame) -> str:
+    compared = rows[rows["verdict"] != MISSING]
+    same = compared[compared["expected"].isin([EXACT, PER_SEED])]["verdict"]
+    statistical = compared[compared["expected"] == STATISTICAL]
+    means = statistical["verdict"]
+    within = (statistical["distance"] <= statistical["limit"]).sum()
+    return (
+        f"{len(rows)} numbers were published on the experiments of this run; it has "
+        f"{len(compared)} of them. Of {len(same)} that should be the same, "
+        f"{(same == AGREES).sum()} are. Of {len(means)} whose means should agree, {within} lie "
+        f"within the margin: {(means == AGREES).sum()} are shown to agree, "
+        f"{(means == DIFFERS).sum()} are shown not to, and for {(means == UNDECIDED).sum()} there "
+        "are too few seeds to tell."
+    )
+
+
+def _experiments(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for name, some in rows.groupby("experiment", sort=False):
+        lacking = some[some["verdict"] == MISSING]
+        yield {
+            "name": name,
+            "compared": _records(some[some["verdict"] != MISSING]),
+            "n_missing": len(lacking),
+            "missing": list(lacking.groupby(_CELL, sort=False).size().items()),
+        }
+
+
+def _records(rows: pd.DataFrame) -> list[Any]:
+    return list(rows.itertuples(index=False))
+
+
+def _plot(rows: pd.DataFrame) -> str:
+    drawn = io.BytesIO()
+    with style.applied():
+        scatter(rows).savefig(drawn, format="png", dpi=200, metadata={"Software": None})
+    return base64.b64encode(drawn.getvalue()).decode()
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    filters = {"number": _number, "short": _short, "step": _step, "percent": _percent}
+    environment.filters |= filters
+    return environment
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−") if math.isfinite(value) else ""
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}".replace("-", "−") if math.isfinite(value) else ""
+
+
+def _step(value: float) -> str:
+    return "last" if value == math.inf else _number(value)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if math.isfinite(share) else ""

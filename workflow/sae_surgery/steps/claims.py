@@ -1,0 +1,25 @@
+"""Judge claims on the tables of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sae_surgery import store
+from sae_surgery.claims import load
+from sae_surgery.claims.judging import judge
+from sae_surgery.claims.pages import as_frame, as_markdown
+from sae_surgery.files import write_text
+
+
+def claims(list_path: Path, table_paths: Sequence[Path], output_dir: Path) -> None:
+    """Write the page `claims.md` and the numbers that decide as `claims.csv`.
+
+    Raises
+    ------
+    SurgeryError
+        If the list or a table is not as it must be.
+    """
+    read = [store.read(path, "table") for path in table_paths]
+    judgements = judge(load(list_path), {table.attrs["experiment"]: table for table in read})
+    output_dir.mkdir(parents=True, exist_ok=True)
+    write_text(output_dir / "claims.csv", as_frame(judgements).to_csv(index=False))
+    write_text(output_dir / "claims.md", as_markdown(judgements))
