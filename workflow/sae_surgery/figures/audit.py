@@ -85,8 +85,10 @@ def numbers(tables: Tables) -> pd.DataFrame:
 def _draw(rows: pd.DataFrame, panels: Sequence[tuple[str, int]]) -> Figure:
     """Draw a panel for each score and number of latents."""
     n_rows = math.ceil(len(panels) / _COLUMNS)
-    height = n_rows * (rows["method"].nunique() * _ROW_HEIGHT + _AROUND) + 0.1
+    height = n_rows * (rows["method"].nunique() * _ROW_HEIGHT + _AROUND) + 0.3
     figure = Figure(figsize=(style.TEXT_WIDTH, height), layout="constrained")
+    question = QUESTION.partition("?")[0] + "?"
+    figure.suptitle(question, x=0.005, ha="left", fontsize=7.5, fontweight="bold")
     axes = figure.subplots(n_rows, _COLUMNS, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
