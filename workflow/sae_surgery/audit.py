@@ -33,6 +33,7 @@ class Correction(NamedTuple):
 
 
 _ALL = {name: name for name in SCORES}
+_OF_CODES = {name: name for name in SCORES if not name.startswith("dictionary_")}
 _SIGNED = {"dictionary_mean_cosine": "dictionary_mean_signed_cosine"}
 
 CORRECTIONS = {
@@ -68,7 +69,7 @@ CORRECTIONS = {
         {"auc_ood": "auc_ood"} | _SIGNED,
     ),
     "fresh_samples": Correction(
-        "scored on enough samples that nothing was learned from", "resampled", _ALL
+        "scored on enough samples that nothing was learned from", "resampled", _OF_CODES
     ),
     "strict_model": Correction(
         "the model learns from train alone, and its codes are solved for", "refitted", _ALL
