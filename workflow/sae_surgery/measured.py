@@ -1,8 +1,8 @@
 """What steps cost, as measured: the one place to change after measuring again.
 
-Seconds of one thread, and megabytes on disk, on the cell n100_k10_m47_s1000 with three seeds and
-the paper's budgets, without the start of Python; those of surgeries are a fifth of what they took
-with five times the samples. `sae_surgery.estimates` scales them to other cells.
+Processor seconds, and megabytes on disk, on the cell n100_k10_m47_s1000 with three seeds and the
+paper's budgets, without the start of Python; those of surgeries are a fifth of what they took with
+five times the samples. `sae_surgery.estimates` scales them to other cells.
 """
 
 from typing import NamedTuple
@@ -27,33 +27,33 @@ class Measured(NamedTuple):
 
 
 SIMULATE = Measured(0.3, 0.1, 0.7)
-EVALUATE = Measured(0.9, 0.0, 0.03)
+EVALUATE = Measured(0.12, 0.0, 0.03)
 """Scores of one method."""
-ASSESS = Measured(3.5, 0.0, 0.05)
+ASSESS = Measured(0.4, 0.0, 0.05)
 """Scores of one patient under all conditions of a surgery."""
 
 FIT = {
-    "dl_fista": Measured(14.5, 11.5, 0.4),
-    "dl_lista": Measured(11, 2.9, 1.3),
-    "fista_oracle": Measured(0.8, 0.1, 0.4),
-    "linear_probe": Measured(1.3, 0.1, 3.7),
-    "lista_oracle": Measured(11, 2.9, 0.8),
-    "pca": Measured(1.2, 0.1, 0.5),
-    "random_dictionary": Measured(0.8, 0.1, 0.7),
-    "raw": Measured(0.2, 0.1, 1.8),
-    "sae_jumprelu": Measured(3, 6.1, 2.4),
-    "sae_mp": Measured(3, 3.0, 0.4),
-    "sae_relu": Measured(2, 6.0, 2.1),
-    "sae_topk": Measured(2.5, 6.0, 0.4),
-    "softplus_adam": Measured(15.5, 0.1, 2.5),
+    "dl_fista": Measured(10, 11.5, 0.4),
+    "dl_lista": Measured(2.2, 2.9, 1.3),
+    "fista_oracle": Measured(0.6, 0.1, 0.4),
+    "linear_probe": Measured(0.7, 0.1, 3.7),
+    "lista_oracle": Measured(2.2, 2.9, 0.8),
+    "pca": Measured(0.6, 0.1, 0.5),
+    "random_dictionary": Measured(0.6, 0.1, 0.7),
+    "raw": Measured(0.1, 0.1, 1.8),
+    "sae_jumprelu": Measured(1.6, 6.1, 2.4),
+    "sae_mp": Measured(1.5, 3.0, 0.4),
+    "sae_relu": Measured(1.0, 6.0, 2.1),
+    "sae_topk": Measured(1.6, 6.0, 0.4),
+    "softplus_adam": Measured(12, 0.1, 2.5),
 }
 OPERATE = {
-    "frozen_decoder": Measured(0.8, 0.1, 5.3),
-    "lambda_sensitivity": Measured(1.8, 0.1, 12.3),
-    "learning_dynamics": Measured(1.6, 6.0, 102),
-    "support_recovery": Measured(0.6, 0.1, 5.8),
-    "warm_start_decoder": Measured(18, 6.0, 30),
-    "warm_start_encoder": Measured(1, 0.1, 19.7),
+    "frozen_decoder": Measured(0.6, 0.1, 5.3),
+    "lambda_sensitivity": Measured(1.3, 0.1, 12.3),
+    "learning_dynamics": Measured(1.5, 6.0, 102),
+    "support_recovery": Measured(0.4, 0.1, 5.8),
+    "warm_start_decoder": Measured(11.5, 6.0, 30),
+    "warm_start_encoder": Measured(0.8, 0.1, 19.7),
 }
 
 UNMEASURED = Measured(60.0, 12.0, 3.0)

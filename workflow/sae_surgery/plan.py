@@ -12,8 +12,8 @@ from sae_surgery.config import Run
 from sae_surgery.estimates import Estimate, Job, estimate
 from sae_surgery.problem import CELL_PATTERN, Cell
 
-LOCAL_STEPS = ("tabulate", "draw", "judge", "compare")
-"""Steps that take seconds on the machine that submits, and are not counted."""
+STEPS = ("simulate", "fit", "operate", "evaluate", "assess")
+"""Steps that are submitted. All others take seconds, and are not counted."""
 
 VARIANTS = {
     "fit_strict": "fit",
@@ -39,7 +39,7 @@ def read_summary(text: str) -> list[Job]:
     """Return the jobs of what `snakemake --summary` prints, but for those that take seconds."""
     jobs: dict[Job, bool] = {}
     for rule, path, pending in read_outputs(text):
-        if rule not in LOCAL_STEPS:
+        if rule in STEPS:
             job = _job(rule, path)
             # A fit has several files, each with a row.
             jobs[job] = jobs.get(job, False) or pending
