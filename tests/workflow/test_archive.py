@@ -49,8 +49,8 @@ def test_an_archive_tells_nothing_but_the_results(packed):
     with tarfile.open(packed.folder / ARCHIVE) as archive:
         members = archive.getmembers()
     assert {(member.uid, member.gid, member.uname) for member in members} == {(0, 0, "")}
-    folders = (f"{RECORDS}/", "results/tiny/")
-    assert all(member.name.startswith(folders) for member in members)
+    results = (f"{RECORDS}/", "results/tiny/", "paper/main.pdf")
+    assert all(member.name.startswith(results) for member in members)
 
 
 def test_what_is_not_finished_is_not_packed(finished):

@@ -1,12 +1,13 @@
 """Snakemake's executor for Slurm, made to stand a controller that is away for a while.
 
-It is `snakemake-executor-plugin-slurm` (2.8.0) but for four things. A job whose status could not
+It is `snakemake-executor-plugin-slurm` (2.8.0) but for five things. A job whose status could not
 be asked for stays watched; the plugin forgets it and then waits forever. Jobs are submitted when
 the controller answers; the plugin counts a refused submission as a failed job. A job that Slurm
 holds since its start fell into the outage is released; nobody else would. The status is asked
 for every `seconds-between-status-checks`; the plugin waits 10 s longer each time that nothing has
-finished, which few short jobs spend most of their time on. And sites that know GPUs by --gres only
-are told so in one place.
+finished, which few short jobs spend most of their time on. An interrupt cancels all jobs; the
+plugin overlooks those whose status is being asked for at that moment. And sites that know GPUs by
+--gres only are told so in one place.
 """
 
 import subprocess
@@ -45,6 +46,7 @@ class Executor(plugin.Executor):
     def __post_init__(self) -> None:
         """Watch no job yet."""
         super().__post_init__()
+        self._submitted: list[SubmittedJobInfo] = []
         self._ended: set[str | None] = set()
 
     def run_jobs(self, jobs: list[JobExecutorInterface]) -> None:
@@ -70,6 +72,16 @@ class Executor(plugin.Executor):
                 yield job
         settings = self.workflow.remote_execution_settings
         self.next_seconds_between_status_checks = settings.seconds_between_status_checks
+
+    def report_job_submission(self, job_info: SubmittedJobInfo, register_job: bool = True) -> None:
+        """Note that a job has been submitted."""
+        self._submitted.append(job_info)
+        super().report_job_submission(job_info, register_job=register_job)
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Cancel all jobs that are not known to have ended, not only those given."""
+        running = [job for job in self._submitted if job.external_jobid not in self._ended]
+        super().cancel_jobs(running)
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
         """Note that a job has ended well."""
