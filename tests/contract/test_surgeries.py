@@ -16,7 +16,10 @@ from sae_surgery.surgeries.base import Surgery
 
 ALL = pytest.mark.parametrize("name", surgeries.available())
 PATIENTS = pytest.mark.parametrize("patient", ["sae_relu", "sae_mp", "dl_fista"])
-BRIEF = {"warm_start_decoder": {"counts": (0, 1, 2, 5), "n_iter": 10}}
+BRIEF = {
+    "penalty_sweep": {"penalty_factors": (1.0, 30.0), "k_factors": (1.0, 2.0)},
+    "warm_start_decoder": {"counts": (0, 1, 2, 5), "n_iter": 10},
+}
 
 
 def done(bench, name, patient, seeds=SEEDS, again=""):
@@ -35,7 +38,9 @@ def read(bench, name, patient, seeds=SEEDS):
 
 @ALL
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
-    assert surgeries.trait(name, "references") == type(surgeries.load(name)).references
+    surgery = type(surgeries.load(name))
+    assert surgeries.trait(name, "references") == surgery.references
+    assert surgeries.trait(name, "protocol") == surgery.protocol
 
 
 @ALL

@@ -64,6 +64,11 @@ SURGERIES = {
         "n_latents": [50, 100],
         "epoch": [0, 10, 100, 499],
     },
+    "penalty_sweep": {
+        "condition": ["trained"],
+        "n_latents": [50, 100],
+        "factor": [0.1, 1.0, 10.0],
+    },
 }
 
 

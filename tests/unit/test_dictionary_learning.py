@@ -186,6 +186,25 @@ def test_dead_atoms_and_hopeless_penalties_leave_no_nan():
     assert result.change.isfinite().all()
 
 
+def test_atoms_that_no_code_uses_are_revived_from_what_is_explained_worst():
+    observations, initial = problem()
+    initial[0, :, 3] = 0
+    settings = DictionaryLearning(max_rounds=1, n_iter=10)
+    dead = learn_dictionary(observations, initial, settings)
+    revived = learn_dictionary(observations, initial, replace(settings, revive=True))
+    residuals = observations[0] - dead.codes[0] @ dead.dictionary[0].T
+    worst = residuals[residuals.norm(dim=1).argmax()]
+    torch.testing.assert_close(revived.dictionary[0, :, 3], worst / worst.norm())
+    used = dead.codes.amax(1) > 0
+    assert not used[0, 3] and used.any()
+    for seed in SEEDS:
+        kept = used[seed]
+        assert torch.equal(revived.dictionary[seed][:, kept], dead.dictionary[seed][:, kept])
+    settings = replace(settings, max_rounds=15)
+    revived = learn_dictionary(observations, initial, replace(settings, revive=True))
+    torch.testing.assert_close(revived.dictionary.norm(dim=1), torch.ones(3, 10))
+
+
 def test_atoms_used_alike_are_fitted_in_double_precision():
     codes = torch.eye(4).repeat(2, 8, 1)
     codes[1, :, 2] = codes[1, :, 3] = 32.0

@@ -327,7 +327,9 @@ def _cells_of(config: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the sweep on whose cells each surgery is done; those that are not done have none."""
     cells_of = config["surgeries"]["cells_of"] or {}
     if isinstance(cells_of, str):
-        return dict.fromkeys(surgeries.available(), cells_of)
+        there = (None, config["protocol"])
+        done = [name for name in surgeries.available() if _trait(name, "protocol") in there]
+        return dict.fromkeys(done, cells_of)
     return cells_of
 
 
@@ -402,7 +404,7 @@ def _expand(
         if sweep["samples_per_latent"]:
             place["n_samples"] = math.ceil(sweep["samples_per_latent"] * place["n_latents"])
         try:
-            cell = _cell(**place, clip=sweep["clip_obs_dim"])
+            cell = _cell(**place, clip=sweep["clip_obs_dim"], norm_ratio=sweep["norm_ratio"])
         except ValueError as error:
             given = ", ".join(f"{variable}={value}" for variable, value in place.items())
             problems.append(f"{key}: infeasible cell {given}: {error}")
@@ -436,6 +438,8 @@ def _is_at(place: Coordinates, where: Mapping[str, Sequence[float]]) -> bool:
     return all(place[variable] in values for variable, values in where.items())
 
 
-def _cell(n_latents: int, k: int, n_samples: int, obs_dim_factor: float, clip: bool) -> Cell:
+def _cell(
+    n_latents: int, k: int, n_samples: int, obs_dim_factor: float, clip: bool, norm_ratio: int
+) -> Cell:
     obs_dim = (clipped_dim if clip else compressed_sensing_dim)(n_latents, k, obs_dim_factor)
-    return Cell(n_latents, k, obs_dim, n_samples)
+    return Cell(n_latents, k, obs_dim, n_samples, norm_ratio)

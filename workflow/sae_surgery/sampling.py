@@ -12,12 +12,14 @@ from scipy.sparse import csr_array
 
 from sae_surgery.problem import Cell
 
+GOLDEN_RATIO = (1 + 5**0.5) / 2
+
 
 def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:
     """Draw A, the first thing to come from a stream.
 
-    Entries are standard normal, columns are then scaled to unit norm in place: at 10⁶ latents a
-    second matrix of that size would be felt.
+    Entries are standard normal, columns are then scaled in place: at 10⁶ latents a second matrix of
+    that size would be felt. Norms are one, or `unequal_norms` where the cell has a ratio of them.
 
     Returns
     -------
@@ -29,7 +31,19 @@ def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:
     for row in dictionary:
         squared_norms += row * row
     dictionary /= np.sqrt(squared_norms)
+    if cell.norm_ratio > 1:
+        dictionary *= unequal_norms(cell)
     return dictionary
+
+
+def unequal_norms(cell: Cell) -> NDArray[np.float64]:
+    """Return norms (latent,) whose logarithms fill the range that the cell's ratio allows around 0.
+
+    They go by the latent's number times the golden ratio, modulo 1, and so are spread alike among
+    any neighbours: the pools of in and out of distribution do not differ in them.
+    """
+    places = np.arange(cell.n_latents) * GOLDEN_RATIO % 1
+    return cell.norm_ratio ** (places - 0.5)
 
 
 def draw_codes(

@@ -32,7 +32,11 @@ class DlFista(Method):
     max_latents = 50_000
     atom_pairs = 3
     Settings: ClassVar[type] = DictionaryLearning
-    strict: ClassVar[Mapping[str, Any]] = {"learns_from": "train", "solver": "exact"}
+    strict: ClassVar[Mapping[str, Any]] = {
+        "learns_from": "train",
+        "solver": "exact",
+        "revive": True,
+    }
 
     @property
     def learns_from(self) -> tuple[str, ...]:

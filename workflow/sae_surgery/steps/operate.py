@@ -66,7 +66,7 @@ def operate(
     print(f"{name} of {method_name} on {data.cell.name}: {origin.status}", file=sys.stderr)
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
     patient = None if reason else _patient(method, model, codes, data, checkpoint)
-    if patient and getattr(surgery.settings, "learns_from", None) == "train":
+    if patient and surgery.needs_train:
         train = as_tensor(data.observations("train"), method, device)
         patient = replace(patient, train=train)
     write_operation(output, name, surgery, patient, data, method_name, origin)

@@ -44,7 +44,7 @@ def _variables(data: CellData) -> Iterator[tuple[str, Variable]]:
     dictionary = data.dictionary()
     slices = Slices(dictionary.shape, dictionary.dtype, dictionary)
     dims = ("seed", "obs", "latent")
-    yield "dictionary", Variable(dims, slices, "true dictionary A, atoms of unit norm")
+    yield "dictionary", Variable(dims, slices, f"true dictionary A, atoms of {cell.norms}")
     # A generator of another kind than that of the published draws.
     streams = [np.random.default_rng([STREAM, seed]) for seed in data.seeds]
     fresh = [draw_codes(drawn, stream) for stream in streams]

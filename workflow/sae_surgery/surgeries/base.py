@@ -34,7 +34,7 @@ class Patient:
     truth: Tensor
     """The true dictionary A (seed, obs, latent), for the conditions that borrow from it."""
     train: Tensor | None = None
-    """Y (seed, sample, obs) of train, for a surgery whose settings say that it learns from it."""
+    """Y (seed, sample, obs) of train, for a surgery that `needs_train`."""
     track: Tracker = silent
     checkpoint: Checkpoint = NONE
     """Where a long training is saved on its way."""
@@ -72,8 +72,8 @@ class Outcome:
 class Surgery(ABC):
     """A way to take a patient apart. Subclass it in a file of its own.
 
-    The workflow reads `references` and `strict` without importing the file, so they must be
-    literals in the surgery's own class where they differ from the defaults.
+    The workflow reads `references`, `strict` and `protocol` without importing the file, so they
+    must be literals in the surgery's own class where they differ from the defaults.
     """
 
     title: ClassVar[str]
@@ -91,6 +91,10 @@ class Surgery(ABC):
     """Frozen dataclass of the settings; its defaults are the paper's."""
     strict: ClassVar[Mapping[str, Any]] = {}
     """Settings that differ under the strict protocol."""
+    protocol: ClassVar[str | None] = None
+    """The only protocol that has the surgery, unless its cells are named; None: all have it."""
+    needs_train: bool = False
+    """Whether it learns from train."""
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings

@@ -47,7 +47,16 @@ class WarmStartDecoder(Surgery):
     step = "n_rounds"
     step_means = "rounds of dictionary learning"
     Settings: ClassVar[type] = WarmStartDecoderSettings
-    strict: ClassVar[Mapping[str, Any]] = {"learns_from": "train", "solver": "exact"}
+    strict: ClassVar[Mapping[str, Any]] = {
+        "learns_from": "train",
+        "solver": "exact",
+        "revive": True,
+    }
+
+    @property
+    def needs_train(self) -> bool:
+        """As the settings say."""
+        return self.settings.learns_from == "train"
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:
         """Yield the warm outcomes, then the cold ones, each by number of rounds."""
@@ -63,7 +72,7 @@ class WarmStartDecoder(Surgery):
         self, patient: Patient, condition: str, initial: Tensor, counts: tuple[int, ...]
     ) -> Iterator[Outcome]:
         observations = patient.centred()
-        published = self.settings.learns_from == "val"
+        published = not self.needs_train
         trajectory = learning_trajectory(
             observations["val"] if published else patient.centre(patient.train),
             initial,
