@@ -10,13 +10,12 @@ import pytest
 import torch
 from bench import CELL, SEEDS
 
-from sae_surgery import methods, store
+from sae_surgery import encoding, methods, store
 from sae_surgery.codes import Codes
 from sae_surgery.data import SCORED, CellData
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Family, Method
 from sae_surgery.problem import Cell
-from sae_surgery.steps import fit as fit_step
 from sae_surgery.steps.fit import fit
 
 ALL = pytest.mark.parametrize("name", methods.available())
@@ -25,15 +24,15 @@ ALL = pytest.mark.parametrize("name", methods.available())
 @ALL
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
     cls = type(methods.load(name))
-    for trait in ("title", "family", "parent", "gpu_from", "max_latents", "atom_pairs"):
-        assert methods.trait(name, trait) == getattr(cls, trait)
+    for trait in ("title", "family", "parent", "gpu_from", "max_latents", "atom_pairs", "strict"):
+        assert (methods.trait(name, trait) or None) == (getattr(cls, trait) or None)
 
 
 @ALL
 def test_description_is_complete(name):
     cls = type(methods.load(name))
     assert cls.family in Family.__args__
-    assert set(cls.learns_from) <= {"train", "val", "ood"}
+    assert set(methods.load(name).learns_from) <= {"train", "val", "ood"}
     assert set(cls.knows) <= {"dictionary", "codes"}
     assert cls.parent is None or cls.parent in methods.available()
     assert cls.__doc__ and dataclasses.is_dataclass(cls.Settings)
@@ -77,14 +76,14 @@ def test_a_seed_does_not_feel_the_others_of_its_batch(bench, name):
 @ALL
 def test_a_method_sees_only_what_it_declares(bench, name, monkeypatch):
     seen = []
-    cls = type(methods.load(name))
+    cls, learns_from = type(methods.load(name)), set(methods.load(name).learns_from)
     monkeypatch.setattr(cls, "fit", lambda self, problem: seen.append(problem) or _stop())
     with pytest.raises(_Stop):
         bench.fit(name, again="_watched")
     (problem,) = seen
-    assert set(problem.observations) == set(cls.learns_from)
+    assert set(problem.observations) == learns_from
     assert (problem.dictionary is not None) == ("dictionary" in cls.knows)
-    assert set(problem.true_codes) == (set(cls.learns_from) if "codes" in cls.knows else set())
+    assert set(problem.true_codes) == (learns_from if "codes" in cls.knows else set())
 
 
 @ALL
@@ -164,7 +163,7 @@ def test_every_method_file_holds_one_method():
 
 def test_codes_do_not_depend_on_how_many_samples_are_encoded_together(bench, monkeypatch):
     whole = bench.codes("fista_oracle")
-    monkeypatch.setattr(fit_step, "DENSE_CODES", len(SEEDS) * CELL.n_latents * 7)
+    monkeypatch.setattr(encoding, "DENSE_CODES", len(SEEDS) * CELL.n_latents * 7)
     parts = Codes(bench.fit("fista_oracle", again="_in_parts")[1], CellData(bench.data()))
     for split in SCORED:
         for seed in range(len(SEEDS)):

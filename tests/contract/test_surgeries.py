@@ -1,10 +1,11 @@
 """The contract of every registered surgery, on tiny models and through the real steps."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench import CELL, SEEDS
+from bench import CELL, SEEDS, Bench
 
 from sae_surgery import store, surgeries
 from sae_surgery.data import SCORED, CellData
@@ -16,7 +17,10 @@ from sae_surgery.surgeries.base import Surgery
 
 ALL = pytest.mark.parametrize("name", surgeries.available())
 PATIENTS = pytest.mark.parametrize("patient", ["sae_relu", "sae_mp", "dl_fista"])
-BRIEF = {"warm_start_decoder": {"counts": (0, 1, 2, 5), "n_iter": 10}}
+BRIEF = {
+    "penalty_sweep": {"penalty_factors": (1.0, 30.0), "k_factors": (1.0, 2.0)},
+    "warm_start_decoder": {"counts": (0, 1, 2, 5), "n_iter": 10},
+}
 
 
 def done(bench, name, patient, seeds=SEEDS, again=""):
@@ -35,7 +39,9 @@ def read(bench, name, patient, seeds=SEEDS):
 
 @ALL
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
-    assert surgeries.trait(name, "references") == type(surgeries.load(name)).references
+    surgery = type(surgeries.load(name))
+    assert surgeries.trait(name, "references") == surgery.references
+    assert surgeries.trait(name, "protocol") == surgery.protocol
 
 
 @ALL
@@ -121,6 +127,45 @@ def test_own_codes_are_the_method_s(bench):
     np.testing.assert_array_equal(
         operation.dense("ood", own, 2), bench.codes("sae_mp").dense("ood", 2)
     )
+
+
+def test_a_penalty_sweep_holds_the_patient_and_what_other_penalties_make_of_it(bench):
+    operation, patient = read(bench, "penalty_sweep", "sae_relu"), bench.codes("sae_relu")
+    same, other = (operation.places("factor").index(("trained", each)) for each in (1, 30))
+    codes = operation.dense("val", same, 0)
+    np.testing.assert_array_equal(codes, patient.dense("val", 0))
+    assert operation.dense("val", other, 0).sum() < codes.sum()
+    assert (operation.dictionary(same, 0) != operation.dictionary(other, 0)).any()
+
+
+def test_a_sweep_of_k_activates_as_many_atoms(bench):
+    operation = read(bench, "penalty_sweep", "sae_mp")
+    twice = operation.places("factor").index(("trained", 2))
+    active = (operation.dense("val", twice, 0) != 0).sum(axis=1)
+    assert active.max() == 2 * CELL.k
+
+
+def test_what_is_no_sae_is_not_trained(bench):
+    operation = read(bench, "penalty_sweep", "dl_fista")
+    assert operation.places("factor") == [("trained", 1)]
+    own = bench.codes("dl_fista").dense("ood", 1)
+    np.testing.assert_array_equal(operation.dense("ood", 0, 1), own)
+
+
+def test_oracle_norms_differ_from_renormed_where_the_truth_has_unequal_norms(tmp_path):
+    unequal = Bench(tmp_path)
+    cell = replace(CELL, norm_ratio=9)
+    model, codes = unequal.fit("sae_relu", cell=cell)
+    path, data = tmp_path / "operation.nc", unequal.data(cell=cell)
+    operate("frozen_decoder", data, model, codes, {}, "cpu", 1, path)
+    operation = Operation(path, CellData(data))
+    conditions = [condition for condition, _ in operation.places(None)]
+    norms = {
+        name: np.linalg.norm(operation.dictionary(conditions.index(name), 0), axis=0)
+        for name in ("renormed", "oracle_norms")
+    }
+    np.testing.assert_allclose(norms["renormed"], 1, atol=1e-5)
+    assert norms["oracle_norms"].max() > 5 * norms["oracle_norms"].min()
 
 
 def test_oracle_norms_equal_renormed_where_the_truth_has_unit_columns(bench):

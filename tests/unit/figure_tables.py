@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from sae_surgery.audit import CORRECTIONS
 from sae_surgery.figures.summary import METRICS
 from sae_surgery.metrics.panel import DESCRIPTIONS
 
@@ -63,12 +64,20 @@ SURGERIES = {
         "n_latents": [50, 100],
         "epoch": [0, 10, 100, 499],
     },
+    "penalty_sweep": {
+        "condition": ["trained"],
+        "n_latents": [50, 100],
+        "factor": [0.1, 1.0, 10.0],
+    },
 }
+
+
+OTHERS = {"audit": {"condition": [*CORRECTIONS], "n_latents": [50, 100]}}
 
 
 def make_table(experiment, methods=tuple(LEVELS), seeds=3):
     """Make a table of an experiment; every variable is its method's level and a little noise."""
-    axes = (SWEEPS | SURGERIES)[experiment]
+    axes = (SWEEPS | SURGERIES | OTHERS)[experiment]
     names = [*METRICS] if experiment in SWEEPS else [*DESCRIPTIONS, "val_mse", "val_l0"]
     random = np.random.default_rng(0)
     shape = (len(methods), *map(len, axes.values()), seeds)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from figure_tables import SURGERIES, SWEEPS, make_table
+from figure_tables import OTHERS, SURGERIES, SWEEPS, make_table
 from sae_surgery import store
 from sae_surgery.claims import PAPER
 from sae_surgery.config import SWEEP_VARIABLES
@@ -63,7 +63,7 @@ def write_table(folder, table, experiment, run="made_up"):
     return path
 
 
-def make_run(folder, experiments=(*SWEEPS, *SURGERIES), compared=True, **made):
+def make_run(folder, experiments=(*SWEEPS, *SURGERIES, *OTHERS), compared=True, **made):
     """Write tables, figures, pages and numbers of a run to a folder, and return the numbers' file.
 
     What is `made` goes to `full_table`.

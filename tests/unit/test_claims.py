@@ -12,7 +12,14 @@ from figure_tables import SURGERIES, SWEEPS
 from paper_run import full_table, write_table
 from sae_surgery import figures, methods
 from sae_surgery.claims import PAPER, Claim, experiments, load
-from sae_surgery.claims.judging import FAILS, HOLDS, IN_PART, UNKNOWN, judge
+from sae_surgery.claims.judging import (
+    FAILS,
+    HOLDS,
+    IN_PART,
+    UNKNOWN,
+    judge,
+    judge_by_correction,
+)
 from sae_surgery.claims.pages import as_frame, as_markdown
 from sae_surgery.errors import SurgeryError
 from sae_surgery.steps.claims import claims as judge_files
@@ -60,6 +67,7 @@ MIXED = [[0.4, 0.4], [0.4, 0.94]]
 BELOW = check("below", {"method": "fista_oracle"}, 0.1)
 NEAR = check("near", {"method": "fista_oracle"}, 0.1)
 ABOVE = check("above", 0.5, 0.1)
+FROZEN = {"experiment": "frozen_decoder"}
 
 
 @pytest.mark.parametrize(
@@ -185,6 +193,17 @@ def test_the_list_of_the_paper_is_judged_on_every_experiment():
     unknown = {claim for claim, outcome in outcomes.items() if outcome == UNKNOWN}
     # Sizes and steps that the made-up tables do not have.
     assert unknown == {"probe_at_scale", "dictionary_learning_fails_at_scale"}
+
+
+def test_claims_on_latents_are_judged_with_each_correction():
+    surgery = Claim("other", "A claim on a surgery.", "nowhere", ({**BELOW, **FROZEN},))
+    planted = Claim("planted", "A planted claim.", "nowhere", (BELOW,))
+    tables = [table_of(scores, name) for scores, name in ((LOW, "published"), (HIGH, "strict"))]
+    audit = xr.concat(tables, "condition", data_vars="minimal")
+    outcomes = judge_by_correction([surgery, planted], audit)
+    assert outcomes.to_dict("index") == {"planted": {"published": HOLDS, "strict": FAILS}}
+    page = as_markdown(judge([planted], {}), outcomes)
+    assert "| all corrections together | does not hold |" in page
 
 
 def test_the_list_of_the_paper_names_what_exists():

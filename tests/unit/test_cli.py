@@ -7,10 +7,13 @@ import pytest
 
 STEPS = [
     "simulate",
+    "renew",
     "fit",
+    "encode",
     "operate",
     "evaluate",
     "assess",
+    "audit",
     "tabulate",
     "draw",
     "verdict",

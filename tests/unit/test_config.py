@@ -12,6 +12,8 @@ import yaml
 from sae_surgery import config, costs, methods, store, surgeries
 
 ROOT = Path(__file__).parents[2]
+KEPT = ["reference.yaml", "strict.yaml"]
+SURGERIES = set(surgeries.available()) - {"penalty_sweep"}
 GOOD = {
     "run": "tiny",
     "methods": ["fista_oracle", "pca"],
@@ -207,6 +209,56 @@ def test_each_infeasible_cell_is_listed():
     assert [problem.count("infeasible") for problem in caught.value.problems] == [1, 1]
 
 
+def test_samples_can_grow_with_the_latents():
+    run = config.load(merged(GOOD, sweep(samples_per_latent=12.5, n_samples=[5000])))
+    assert [cell.n_samples for cell in run.cells.values()] == [250, 500]
+
+
+STRICT = {"protocol": "strict", "surgeries": {"cells_of": "latents"}}
+
+
+def test_the_strict_protocol_has_chance_and_the_audit_everywhere():
+    run = config.load(merged(GOOD, STRICT))
+    assert config.load(GOOD).methods_on("n20_k3_m12_s5000") == ("fista_oracle", "pca")
+    expected = ("fista_oracle", "pca", "random_dictionary")
+    assert run.methods_on("n20_k3_m12_s5000") == expected
+    assert run.experiments["audit"].methods == expected
+    assert run.experiments["audit"].cells == run.experiments["latents"].cells
+    assert "random_dictionary" in run.experiments["frozen_decoder"].methods
+    assert "audit" not in config.load(merged(GOOD, STRICT | {"protocol": "paper"})).experiments
+
+
+def test_a_protocol_s_settings_come_after_those_given():
+    given = {"settings": {"dl_fista": {"solver": "fista", "lam": 0.2}}}
+    run = config.load(merged(GOOD, STRICT | given))
+    expected = {"learns_from": "train", "revive": True, "solver": "fista", "lam": 0.2}
+    assert run.settings_of("dl_fista") == expected
+    assert run.settings_of("dl_fista", "paper") == given["settings"]["dl_fista"]
+    assert run.settings_of("frozen_decoder") == {"solver": "exact"}
+
+
+def test_methods_are_fitted_anew_where_the_protocol_differs_only():
+    strict, paper = config.load(merged(GOOD, STRICT)), config.load(GOOD)
+    anew = {name for name in methods.available() if strict.fits_anew(name)}
+    assert {"dl_fista", "fista_oracle", "pca"} <= anew
+    assert not {"sae_relu", "sae_topk", "linear_probe", "raw"} & anew
+    assert not any(paper.fits_anew(name) for name in methods.available())
+
+
+def test_the_penalty_sweep_is_the_strict_protocol_s_unless_it_is_asked_for():
+    paper = {"surgeries": {"cells_of": "latents"}}
+    assert "penalty_sweep" in config.load(merged(GOOD, STRICT)).surgeries
+    assert "penalty_sweep" not in config.load(merged(GOOD, paper)).surgeries
+    paper["surgeries"]["cells_of"] = {"penalty_sweep": "latents"}
+    assert "penalty_sweep" in config.load(merged(GOOD, paper)).surgeries
+
+
+def test_columns_can_have_unequal_norms():
+    assert set(config.load(merged(GOOD, sweep(norm_ratio=4))).cells) == {
+        f"{name}_r4" for name in config.load(GOOD).cells
+    }
+
+
 def test_the_default_has_four_cells_and_all_methods():
     run = config.load(read("quick.yaml"))
     assert set(run.cells) == {
@@ -216,7 +268,7 @@ def test_the_default_has_four_cells_and_all_methods():
         "n100_k5_m30_s5000",
     }
     sweeps = {"latents", "samples", "sparsity"}
-    assert run.experiments.keys() == sweeps | set(surgeries.available())
+    assert run.experiments.keys() == sweeps | SURGERIES
     assert all(run.methods_on(cell) == methods.available() for cell in run.cells)
 
 
@@ -225,23 +277,27 @@ def test_the_paper_laid_over_the_default_is_the_paper():
     assert over_default == config.load(read("paper.yaml"))
 
 
-def test_the_reference_laid_over_the_default_is_the_reference():
-    over_default = config.load(merged(read("quick.yaml"), read("reference.yaml")))
-    assert over_default == config.load(read("reference.yaml"))
+@pytest.mark.parametrize("name", KEPT)
+def test_a_reference_laid_over_the_default_is_the_reference(name):
+    over_default = config.load(merged(read("quick.yaml"), read(name)))
+    assert over_default == config.load(read(name))
     assert over_default.redraw
 
 
-def test_kept_tables_are_of_the_configuration_of_the_reference():
-    run = config.load(read("reference.yaml"))
-    for path in (ROOT / "results" / run.name / run.protocol / "tables").glob("*.nc"):
-        table = store.read(path, "table")
-        assert json.loads(table.attrs["settings"]) == run.sweep(path.stem)
+@pytest.mark.parametrize("name", KEPT)
+def test_kept_tables_are_of_the_configuration_of_the_reference(name):
+    run = config.load(read(name))
+    tables = (ROOT / "results" / run.name / run.protocol / "tables").glob("*.nc")
+    kept = {path.stem: store.read(path, "table") for path in tables}
+    assert kept.keys() == run.experiments.keys()
+    for experiment, table in kept.items():
+        assert json.loads(table.attrs["settings"]) == run.sweep(experiment)
 
 
 def test_the_paper_has_the_published_cells():
     run = config.load(read("paper.yaml"))
     sizes = {name: len(each.points) for name, each in run.experiments.items()}
-    assert {sizes.pop(name) for name in surgeries.available()} == {6}
+    assert {sizes.pop(name) for name in SURGERIES} == {6}
     assert sizes == {
         "latents": 6,
         "sparsity": 6,

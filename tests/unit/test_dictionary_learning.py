@@ -186,6 +186,25 @@ def test_dead_atoms_and_hopeless_penalties_leave_no_nan():
     assert result.change.isfinite().all()
 
 
+def test_atoms_that_no_code_uses_are_revived_from_what_is_explained_worst():
+    observations, initial = problem()
+    initial[0, :, 3] = 0
+    settings = DictionaryLearning(max_rounds=1, n_iter=10)
+    dead = learn_dictionary(observations, initial, settings)
+    revived = learn_dictionary(observations, initial, replace(settings, revive=True))
+    used = dead.codes.amax(1) > 0
+    assert not used[0, 3] and used.any()
+    for seed in SEEDS:
+        kept, atoms = used[seed], revived.dictionary[seed].T
+        assert torch.equal(atoms[kept], dead.dictionary[seed].T[kept])
+        residuals = observations[seed] - dead.codes[seed] @ dead.dictionary[seed].T
+        lengths, worst = residuals.norm(dim=1).topk(int((~kept).sum()))
+        torch.testing.assert_close(atoms[~kept], residuals[worst] / lengths[:, None])
+    settings = replace(settings, max_rounds=15)
+    revived = learn_dictionary(observations, initial, replace(settings, revive=True))
+    torch.testing.assert_close(revived.dictionary.norm(dim=1), torch.ones(3, 10))
+
+
 def test_atoms_used_alike_are_fitted_in_double_precision():
     codes = torch.eye(4).repeat(2, 8, 1)
     codes[1, :, 2] = codes[1, :, 3] = 32.0
@@ -214,6 +233,7 @@ def test_random_dictionaries_have_unit_columns_and_depend_on_their_own_seed_only
         ({"tolerance": float("nan")}, "tolerance must be"),
         ({"ridge": 0.0}, "ridge must be a positive number, got 0.0"),
         ({"record_every": 0}, "record_every must be a positive integer, got 0"),
+        ({"learns_from": "ood"}, "learns_from must be train or val, got 'ood'"),
     ],
 )
 def test_settings_out_of_range_are_named(values, message):

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from figure_tables import LEVELS, SURGERIES, SWEEPS, make_table
+from figure_tables import LEVELS, OTHERS, SURGERIES, SWEEPS, make_table
 from sae_surgery import figures
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures import style
@@ -58,7 +58,10 @@ def test_figures_are_found_without_drawing_anything():
         "sys.exit('matplotlib' in sys.modules)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout.split() == [*sorted(SWEEPS | SURGERIES), "latents"]
+    assert shown.stdout.split() == [
+        *sorted([*SWEEPS, *SURGERIES, *OTHERS, "matched_sparsity"]),
+        "latents",
+    ]
 
 
 @pytest.mark.parametrize("call", [figures.load, figures.inputs])
@@ -69,7 +72,7 @@ def test_an_unknown_figure_is_refused_with_the_known_ones(call, name):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES)
+@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES | OTHERS)
 def test_every_figure_keeps_the_contract(experiment, tmp_path):
     figure, table = figures.load(experiment), make_table(experiment)
     assert figures.inputs(experiment) == figure.INPUTS == (experiment,)
@@ -83,7 +86,7 @@ def test_every_figure_keeps_the_contract(experiment, tmp_path):
     assert list(figure.numbers({experiment: table}))[:3] == ["method", "title", "family"]
 
 
-@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES)
+@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES | OTHERS)
 def test_a_figure_without_its_table_says_which(experiment):
     with pytest.raises(SurgeryError, match=f"needs the table '{experiment}', got: other"):
         figures.load(experiment).draw({"other": make_table("latents")})

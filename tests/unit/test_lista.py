@@ -163,6 +163,7 @@ def test_dead_atoms_leave_no_nan():
         ({"learning_rate": 0.0}, "learning_rate must be a positive number, got 0.0"),
         ({"epochs": 0}, "epochs must be a positive integer, got 0"),
         ({"batch_size": 1.5}, "batch_size must be a positive integer, got 1.5"),
+        ({"learns_from": "ood"}, "learns_from must be train or val, got 'ood'"),
     ],
 )
 def test_settings_out_of_range_are_named(values, message):

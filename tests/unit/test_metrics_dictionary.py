@@ -22,7 +22,8 @@ def scores(result) -> list[float]:
 
 
 def test_the_truth_itself_is_perfect(truth):
-    assert scores(dictionary_metrics(truth, truth)) == pytest.approx([1, 1, 0, 1, 1, 0], abs=1e-7)
+    perfect = [1, 1, 0, 1, 1, 0, 1]
+    assert scores(dictionary_metrics(truth, truth)) == pytest.approx(perfect, abs=1e-7)
 
 
 def test_order_of_atoms_does_not_matter_and_is_found(truth, learned):
@@ -82,3 +83,19 @@ def test_dictionaries_of_another_width_are_matched_as_far_as_they_go(truth, widt
 def test_observed_dimensions_that_differ_are_named(truth):
     with pytest.raises(ValueError, match="8 and 7"):
         dictionary_metrics(truth[:7], truth)
+
+
+def test_matched_with_its_sign_an_atom_turned_about_is_not_found(truth):
+    learned = truth * np.where(np.arange(12) < 3, -1, 1)
+    plain, signed = (dictionary_metrics(learned, truth, signed) for signed in (False, True))
+    assert plain.mean_cosine == plain.share_above_090 == pytest.approx(1)
+    assert plain.mean_signed_cosine == pytest.approx(1 / 2)
+    assert signed.mean_signed_cosine > plain.mean_signed_cosine
+    assert signed.share_above_090 == pytest.approx(9 / 12)
+
+
+def test_atoms_are_unique_if_no_other_is_closest_to_the_same_latent(truth):
+    learned = truth.copy()
+    learned[:, 1] = truth[:, 0]
+    learned[:, 5] = 0
+    assert dictionary_metrics(learned, truth).uniqueness == pytest.approx(9 / 12)

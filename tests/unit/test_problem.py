@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from sae_surgery.sampling import (
     draw_dictionary,
     labels,
     observe,
+    unequal_norms,
 )
 
 
@@ -107,6 +109,24 @@ def test_any_feasible_cell_is_drawn_as_the_protocol_says(cell, seed):
 
 @settings(deadline=None, max_examples=40)
 @given(cell=cells(), seed=st.integers(0, 100))
+def test_unequal_norms_change_norms_and_nothing_else(cell, seed):
+    unequal, equal = draw(replace(cell, norm_ratio=4), seed), draw(cell, seed)
+    norms = np.linalg.norm(unequal.dictionary, axis=0)
+    assert norms.min() > 0.5 - 1e-12 and norms.max() < 2
+    np.testing.assert_allclose(unequal.dictionary / norms, equal.dictionary, atol=1e-12)
+    np.testing.assert_array_equal(unequal.support, equal.support)
+    np.testing.assert_array_equal(unequal.magnitude, equal.magnitude)
+
+
+def test_unequal_norms_are_spread_alike_in_and_out_of_distribution():
+    cell = Cell(n_latents=100, k=10, obs_dim=47, n_samples=2, norm_ratio=9)
+    halves = np.log(unequal_norms(cell)).reshape(2, -1)
+    assert np.ptp(halves, axis=1) == pytest.approx(np.log(9), rel=0.1)
+    assert halves.mean(axis=1) == pytest.approx(0, abs=0.05)
+
+
+@settings(deadline=None, max_examples=40)
+@given(cell=cells(), seed=st.integers(0, 100))
 def test_pairs_with_latent_0_out_of_distribution_never_occur_in_distribution(cell, seed):
     support = draw(cell, seed).support
     assert support.shape == (cell.n_train + cell.n_val + cell.n_ood, cell.k)
@@ -174,6 +194,9 @@ def test_a_cell_is_read_back_from_its_name(cell):
 
 def test_the_name_spells_out_the_sizes():
     assert Cell(1000, 10, 93, 5000).name == "n1000_k10_m93_s5000"
+    unequal = Cell(1000, 10, 93, 5000, norm_ratio=4)
+    assert unequal.name == "n1000_k10_m93_s5000_r4"
+    assert Cell.parse(unequal.name) == unequal
 
 
 @pytest.mark.parametrize(
@@ -187,6 +210,8 @@ def test_the_name_spells_out_the_sizes():
         "n1000_k10_m93_s-5",
         "n1000_k10_m93_s5000\n",
         "n1000_k0_m93_s5000",
+        "n1000_k10_m93_s5000_r",
+        "n1000_k10_m93_s5000_r0",
         "n1٢_k1_m2_s5",
     ],
 )

@@ -216,6 +216,7 @@ def test_early_stop_counts_from_the_last_clear_improvement():
         ({"improvement": -1e-6}, "improvement must be"),
         ({"patience": 0}, "patience must be"),
         ({"min_steps": -1}, "min_steps must be"),
+        ({"learns_from": "ood"}, "learns_from must be train or val, got 'ood'"),
     ],
 )
 def test_settings_out_of_range_are_named(values, message):
@@ -233,3 +234,23 @@ def test_shapes_that_do_not_go_together_are_named():
         learn_softplus(val, ood, 0, SEEDS, given)
     with pytest.raises(ValueError, match="must share seed and obs"):
         infer_softplus(val, random_dictionary(OBS_DIM, N_ATOMS, (0,)), given)
+
+
+def test_without_other_samples_the_dictionary_learns_alone():
+    settings = SoftplusAdam(max_steps=200, learning_rate=0.05, growth=1.0, cut=1.0)
+    taught = observations(20)
+    learned = learn_softplus(taught, taught[:, :0], N_ATOMS, SEEDS, settings)
+    assert learned.other_codes.shape == (3, 0, N_ATOMS)
+    residual = taught - learned.learned_codes @ learned.dictionary.mT
+    assert residual.square().mean() < 0.5 * taught.square().mean()
+
+
+def test_the_lasso_s_penalty_weighs_codes_as_the_lasso_does():
+    """A mean over elements of each, times m / 2, is a sample's share in the lasso."""
+    lam, z = 0.3, torch.rand(7, N_ATOMS)
+    residual = torch.randn(7, OBS_DIM)
+    weight = SoftplusAdam(lam=lam, lasso_penalty=True).penalty(OBS_DIM, N_ATOMS)
+    loss = residual.square().mean() + weight * z.mean()
+    lasso = residual.square().sum(1) / 2 + lam * z.sum(1)
+    torch.testing.assert_close(loss * OBS_DIM / 2, lasso.mean())
+    assert SoftplusAdam(lam=lam).penalty(OBS_DIM, N_ATOMS) == lam

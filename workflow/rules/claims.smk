@@ -5,7 +5,7 @@ from sae_surgery import claims as claims_list
 CLAIMED = [
     name
     for name in RUN.experiments
-    if name in claims_list.experiments(claims_list.load(claims_list.PAPER))
+    if name in ("audit", *claims_list.experiments(claims_list.load(claims_list.PAPER)))
 ]
 
 

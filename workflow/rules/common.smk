@@ -32,6 +32,13 @@ SCORED = f"{RESULTS}/{RUN.protocol}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
+# The strict protocol has samples of its own, and what is inferred on them; models are fitted anew
+# where their settings differ, and shared with the paper's protocol otherwise.
+STRICT = RUN.protocol == "strict"
+SAMPLED = SCORED if STRICT else RESULTS
+SAMPLED_LOGS = f"{LOGS}/strict" if STRICT else LOGS
+SAMPLED_BENCHMARKS = f"{BENCHMARKS}/strict" if STRICT else BENCHMARKS
+
 CELLS = RUN.cells
 FIGURES = [
     name
@@ -43,12 +50,26 @@ PUBLISHED = [
 ]
 
 
+def one_of(names):
+    """Return a pattern that matches these names and nothing else."""
+    return "|".join(names) or "nothing"
+
+
+ANEW = [name for name in methods.available() if RUN.fits_anew(name)]
+SHARED = [name for name in methods.available() if not RUN.fits_anew(name)]
+
+
+def model_of(cell, method):
+    """Return the path of the model that the protocol scores."""
+    return f"{SCORED if RUN.fits_anew(method) else RESULTS}/models/{cell}/{method}.nc"
+
+
 wildcard_constraints:
     cell=CELL_PATTERN,
-    method="|".join(methods.available()),
-    experiment="|".join(RUN.experiments),
-    surgery="|".join(RUN.surgeries) or "no surgery",
-    figure="|".join(FIGURES),
+    method=one_of(methods.available()),
+    experiment=one_of(RUN.experiments),
+    surgery=one_of(RUN.surgeries),
+    figure=one_of(FIGURES),
 
 
 def as_parameter(settings):

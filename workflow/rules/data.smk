@@ -26,6 +26,29 @@ rule simulate:
         " --output {output.data} 2> {log}"
 
 
+if STRICT:
+
+    rule renew:
+        input:
+            data=rules.simulate.output.data,
+        output:
+            data=ensure(f"{SAMPLED}/data/{{cell}}.nc", non_empty=True),
+        log:
+            f"{SAMPLED_LOGS}/renew/{{cell}}.log",
+        benchmark:
+            f"{SAMPLED_BENCHMARKS}/renew/{{cell}}.tsv"
+        group:
+            lambda w: bundle("simulate", w.cell)
+        threads: 1
+        resources:
+            mem_mb=lambda w, attempt: attempt * costs.renew(CELLS[w.cell], RUN).mem_mb,
+            runtime=lambda w, attempt: attempt * costs.renew(CELLS[w.cell], RUN).runtime,
+        params:
+            code=step_digest("renew"),
+        shell:
+            "python -m sae_surgery renew --data {input.data} --output {output.data} 2> {log}"
+
+
 rule data:
     input:
-        expand(rules.simulate.output, cell=CELLS),
+        expand(f"{SAMPLED}/data/{{cell}}.nc", cell=CELLS),

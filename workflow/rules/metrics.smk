@@ -5,22 +5,17 @@ localrules:
     metrics,
 
 
-def of_all_methods(kind):
-    """Return an input function: the files of a kind, models or codes, of all methods on a cell."""
-    return lambda w: expand(
-        f"{RESULTS}/{kind}/{w.cell}/{{method}}.nc", method=RUN.methods_on(w.cell)
-    )
-
-
 def evaluate_cost(wildcards):
     return costs.evaluate(CELLS[wildcards.cell], RUN)
 
 
 rule evaluate:
     input:
-        data=rules.simulate.output.data,
-        codes=of_all_methods("codes"),
-        models=of_all_methods("models"),
+        data=f"{SAMPLED}/data/{{cell}}.nc",
+        codes=lambda w: expand(
+            f"{SAMPLED}/codes/{w.cell}/{{method}}.nc", method=RUN.methods_on(w.cell)
+        ),
+        models=lambda w: [model_of(w.cell, name) for name in RUN.methods_on(w.cell)],
     output:
         metrics=ensure(f"{SCORED}/metrics/{{cell}}.nc", non_empty=True),
     log:

@@ -6,7 +6,11 @@ localrules:
 
 
 TABLES = expand(f"{SCORED}/tables/{{experiment}}.nc", experiment=RUN.experiments)
-KINDS = [f"{RESULTS}/{kind}" for kind in ("data", "models", "codes", "operations")]
+KINDS = [
+    f"{folder}/{kind}"
+    for folder in dict.fromkeys([RESULTS, SAMPLED])
+    for kind in ("data", "models", "codes", "operations")
+]
 
 
 def refuse(asked):

@@ -11,15 +11,15 @@ def operate_cost(wildcards):
 
 rule operate:
     input:
-        data=rules.simulate.output.data,
-        model=rules.fit.output.model,
-        codes=rules.fit.output.codes,
+        data=f"{SAMPLED}/data/{{cell}}.nc",
+        model=lambda w: model_of(w.cell, w.method),
+        codes=f"{SAMPLED}/codes/{{cell}}/{{method}}.nc",
     output:
-        operation=ensure(f"{RESULTS}/operations/{{surgery}}/{{cell}}/{{method}}.nc", non_empty=True),
+        operation=ensure(f"{SAMPLED}/operations/{{surgery}}/{{cell}}/{{method}}.nc", non_empty=True),
     log:
-        f"{LOGS}/operate/{{surgery}}/{{cell}}/{{method}}.log",
+        f"{SAMPLED_LOGS}/operate/{{surgery}}/{{cell}}/{{method}}.log",
     benchmark:
-        f"{BENCHMARKS}/operate/{{surgery}}/{{cell}}/{{method}}.tsv"
+        f"{SAMPLED_BENCHMARKS}/operate/{{surgery}}/{{cell}}/{{method}}.tsv"
     group:
         lambda w: bundle("operate", w.cell, w.surgery, w.method)
     threads: lambda w: operate_cost(w).threads
@@ -29,7 +29,7 @@ rule operate:
         gpu=lambda w: operate_cost(w).gpu,
         device=lambda w: operate_cost(w).device,
     params:
-        settings=lambda w: as_parameter(RUN.settings.get(w.surgery, {})),
+        settings=lambda w: as_parameter(RUN.settings_of(w.surgery)),
         code=lambda w: step_digest("operate", f"sae_surgery.surgeries.{w.surgery}"),
     shell:
         "python -m sae_surgery operate {wildcards.surgery} --data {input.data}"
@@ -39,9 +39,9 @@ rule operate:
 
 rule assess:
     input:
-        data=rules.simulate.output.data,
+        data=f"{SAMPLED}/data/{{cell}}.nc",
         operations=lambda w: expand(
-            f"{RESULTS}/operations/{w.surgery}/{w.cell}/{{method}}.nc",
+            f"{SAMPLED}/operations/{w.surgery}/{w.cell}/{{method}}.nc",
             method=RUN.experiments[w.surgery].methods_on(w.cell),
         ),
     output:

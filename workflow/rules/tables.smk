@@ -4,8 +4,7 @@
 def metrics_of(wildcards):
     """Return the metrics of an experiment's cells: of all methods, or of a surgery's patients."""
     experiment = RUN.experiments[wildcards.experiment]
-    folder = f"{wildcards.experiment}/" if experiment.is_surgery else ""
-    return expand(f"{SCORED}/metrics/{folder}{{cell}}.nc", cell=experiment.cells)
+    return expand(f"{SCORED}/metrics/{experiment.folder}{{cell}}.nc", cell=experiment.cells)
 
 
 localrules:

@@ -35,6 +35,12 @@ def require_count(**values: int) -> None:
             raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
 
 
+def require_split(learns_from: str) -> None:
+    """Raise ValueError unless a method can learn from that split."""
+    if learns_from not in ("train", "val"):
+        raise ValueError(f"learns_from must be train or val, got {learns_from!r}")
+
+
 def require_increasing(**values: Sequence[int]) -> None:
     """Raise ValueError unless each of `values` holds integers of at least 0, ever larger ones."""
     for name, numbers in values.items():

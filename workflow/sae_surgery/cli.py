@@ -108,6 +108,33 @@ def _fit(steps: Any) -> None:
     )
 
 
+def _renew(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("renew"),
+        "renew",
+        "Draw fresh samples of a cell. The new data file has the dictionary and the train samples "
+        "of the old one, and val and ood samples that nothing was learned from, for the strict "
+        "protocol.",
+    )
+    _add_data(parser)
+    _add_output(parser)
+
+
+def _encode(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("encode"),
+        "encode",
+        "Infer codes by a fitted model. The val and ood samples may be those of another data file "
+        "with the same dictionary.",
+    )
+    _add_data(parser)
+    parser.add_argument("--model", dest="model_path", type=Path, required=True, help="model file")
+    _add_machine(parser)
+    _add_output(parser)
+
+
 def _operate(steps: Any) -> None:
     parser = _add(
         steps,
@@ -177,6 +204,38 @@ def _evaluate(steps: Any) -> None:
         help="the model files that made the codes, in the same order",
     )
     _add_protocol(parser)
+    _add_output(parser)
+
+
+def _audit(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("audit"),
+        "audit",
+        "Correct the published scores on one cell, one choice of their making at a time. What is "
+        "corrected is how scores are computed, the samples they are of, what models learned from "
+        "and how they infer; and all of it together.",
+    )
+    _add_data(parser)
+    parser.add_argument(
+        "--fresh", dest="fresh_path", type=Path, required=True, help="file of `sae-surgery renew`"
+    )
+    for option, destination, text in (
+        ("--models", "model_paths", "published models"),
+        ("--codes", "codes_paths", "their codes of the published samples"),
+        ("--fresh-codes", "fresh_codes_paths", "their codes of the fresh samples"),
+        ("--strict-models", "strict_model_paths", "models of the strict protocol"),
+        ("--strict-codes", "strict_codes_paths", "their codes of the published samples"),
+        ("--fresh-strict-codes", "fresh_strict_codes_paths", "their codes of the fresh samples"),
+    ):
+        parser.add_argument(
+            option,
+            dest=destination,
+            type=Path,
+            nargs="+",
+            required=True,
+            help=f"{text}, a file a method in the same order",
+        )
     _add_output(parser)
 
 
@@ -423,7 +482,10 @@ def _add_tables(parser: argparse.ArgumentParser, which: str) -> None:
 
 def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--protocol", choices=["paper"], default="paper", help="way of measuring (default: paper)"
+        "--protocol",
+        choices=["paper", "strict"],
+        default="paper",
+        help="way of measuring (default: paper)",
     )
 
 
@@ -467,10 +529,13 @@ def _json_object(text: str) -> dict[str, Any]:
 
 STEPS = (
     _simulate,
+    _renew,
     _fit,
+    _encode,
     _operate,
     _evaluate,
     _assess,
+    _audit,
     _tabulate,
     _draw,
     _verdict,

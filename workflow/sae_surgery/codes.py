@@ -3,6 +3,7 @@
 A method's codes lie over (seed, sample), a surgery's over (outcome, seed, sample).
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,12 @@ class Codes:
         self.digest: str = self.file.attrs["digest"]
         self.method: str = self.file.attrs["method"]
         self.status: str = self.file.attrs["status"]
+
+    @property
+    def lam(self) -> float | None:
+        """λ of the lasso that the codes solve; None if they are made otherwise."""
+        settings = json.loads(self.file.attrs["settings"])
+        return settings["lam"] if "solver" in settings else None
 
     def dense(self, split: str, *place: int) -> np.ndarray:
         """Return the codes (sample, atom) of a split at a place: seed, or outcome and seed."""

@@ -6,8 +6,9 @@ heavy.
 
 import difflib
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "obs_dim_factor")
 
 REFERENCES = ("fista_oracle", "random_dictionary")
 """Operated on beside the patients, unless a surgery says otherwise: the ceiling and the floor."""
+
+CHANCE = "random_dictionary"
+"""The level of chance, which the strict protocol has in every sweep."""
+
+AUDIT = "audit"
+"""The experiment of the strict protocol that tells what each of its corrections does alone."""
 
 Coordinates = dict[str, int | float]
 
@@ -49,6 +56,8 @@ class Experiment:
     left_out: Mapping[str, tuple[str, ...]]
     """Cells by method on which the configuration leaves it out."""
     is_surgery: bool = False
+    folder: str = ""
+    """Where its metrics lie, below those of the sweeps."""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -73,7 +82,7 @@ class Run:
     redraw: bool
     """Whether nothing is computed: figures are drawn from tables that are there."""
     settings: Mapping[str, Mapping[str, Any]]
-    """Settings by method that differ from the method's defaults."""
+    """Settings by method or surgery that the configuration gives."""
     comparison: Mapping[str, Any]
     """When a number agrees with the published one."""
     experiments: Mapping[str, Experiment]
@@ -97,6 +106,18 @@ class Run:
     def fitted_on(self, cell: str) -> tuple[str, ...]:
         """Return the methods that are fitted on a cell: to be compared there, or operated on."""
         return _on(cell, self.experiments.values())
+
+    def settings_of(self, part: str, protocol: str | None = None) -> dict[str, Any]:
+        """Return the settings of a method or surgery that differ from its defaults.
+
+        They are the run's protocol's, or another's, and what the configuration gives comes first.
+        """
+        strict = _trait(part, "strict") if (protocol or self.protocol) == "strict" else None
+        return {**(strict or {}), **self.settings.get(part, {})}
+
+    def fits_anew(self, method: str) -> bool:
+        """Return whether the run's protocol fits a method otherwise than the paper's does."""
+        return self.settings_of(method) != self.settings_of(method, "paper")
 
     def sweep(self, experiment: str) -> dict[str, Any]:
         """Return what the step `tabulate` is told about an experiment, as built-in types."""
@@ -140,7 +161,10 @@ def load(config: Mapping[str, Any]) -> Run:
     for name in config["experiments"] or _experiments(config):
         try:
             if name in config["sweeps"]:
-                experiments[name] = _expand(name, config["sweeps"][name], chosen)
+                strict = config["protocol"] == "strict"
+                experiments[name] = _expand(name, config["sweeps"][name], chosen, strict)
+            elif name == AUDIT:
+                experiments[name] = _audit(config, chosen)
             else:
                 experiments[name] = _operate(name, config, chosen)
         except ConfigError as error:
@@ -293,17 +317,30 @@ def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                     yield str(error)
 
 
+def _trait(part: str, attribute: str) -> Any:
+    """Return a literal class attribute of a method or surgery."""
+    registry = methods if part in methods.available() else surgeries
+    return registry.trait(part, attribute)
+
+
 def _cells_of(config: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the sweep on whose cells each surgery is done; those that are not done have none."""
     cells_of = config["surgeries"]["cells_of"] or {}
     if isinstance(cells_of, str):
-        return dict.fromkeys(surgeries.available(), cells_of)
+        there = (None, config["protocol"])
+        done = [name for name in surgeries.available() if _trait(name, "protocol") in there]
+        return dict.fromkeys(done, cells_of)
     return cells_of
 
 
 def _experiments(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of all experiments: sweeps, and surgeries that there are cells for."""
-    return (*config["sweeps"], *_cells_of(config))
+    """Return the names of all experiments: sweeps, and surgeries that there are cells for.
+
+    The strict protocol has one more where there are such cells, the audit.
+    """
+    operated = _cells_of(config)
+    audit = (AUDIT,) if operated and config["protocol"] == "strict" else ()
+    return (*config["sweeps"], *operated, *audit)
 
 
 def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
@@ -315,7 +352,8 @@ def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Exp
         If the sweep is not valid.
     """
     sweep = _cells_of(config)[name]
-    cells = _expand(sweep, config["sweeps"][sweep], chosen)
+    strict = config["protocol"] == "strict"
+    cells = _expand(sweep, config["sweeps"][sweep], chosen, strict)
     patients = config["surgeries"]["patients"]
     if patients is None:
         patients = [each for each in cells.methods if methods.trait(each, "family") == "sae"]
@@ -323,11 +361,26 @@ def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Exp
     references = REFERENCES if references is None else references
     operated = tuple(dict.fromkeys([*patients, *references]))
     left_out = {each: where for each, where in cells.left_out.items() if each in operated}
-    return Experiment(name, cells.over, operated, cells.points, left_out, is_surgery=True)
+    return Experiment(name, cells.over, operated, cells.points, left_out, True, f"{name}/")
 
 
-def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Experiment:
-    """Return a sweep's cells.
+def _audit(config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
+    """Return the audit of the first sweep that is operated on, of all its methods.
+
+    Raises
+    ------
+    ConfigError
+        If the sweep is not valid.
+    """
+    sweep = next(iter(_cells_of(config).values()))
+    cells = _expand(sweep, config["sweeps"][sweep], chosen, strict=True)
+    return replace(cells, name=AUDIT, folder=f"{AUDIT}/")
+
+
+def _expand(
+    name: str, sweep: Mapping[str, Any], chosen: Iterable[str], strict: bool = False
+) -> Experiment:
+    """Return a sweep's cells; under the strict protocol it has the level of chance.
 
     Raises
     ------
@@ -348,8 +401,10 @@ def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Exper
     points: dict[Cell, Coordinates] = {}
     for values in itertools.product(*(sweep[variable] for variable in SWEEP_VARIABLES)):
         place = dict(zip(SWEEP_VARIABLES, values, strict=True))
+        if sweep["samples_per_latent"]:
+            place["n_samples"] = math.ceil(sweep["samples_per_latent"] * place["n_latents"])
         try:
-            cell = _cell(**place, clip=sweep["clip_obs_dim"])
+            cell = _cell(**place, clip=sweep["clip_obs_dim"], norm_ratio=sweep["norm_ratio"])
         except ValueError as error:
             given = ", ".join(f"{variable}={value}" for variable, value in place.items())
             problems.append(f"{key}: infeasible cell {given}: {error}")
@@ -358,6 +413,8 @@ def _expand(name: str, sweep: Mapping[str, Any], chosen: Iterable[str]) -> Exper
     problems += _wrong_places(f"{key}.leave_out", sweep)
     if problems:
         raise ConfigError(problems)
+    if strict and CHANCE not in compared:
+        compared = (*compared, CHANCE)
     left_out = {
         method: tuple(cell.name for cell, place in points.items() if _is_at(place, where))
         for method, where in sweep["leave_out"].items()
@@ -381,6 +438,8 @@ def _is_at(place: Coordinates, where: Mapping[str, Sequence[float]]) -> bool:
     return all(place[variable] in values for variable, values in where.items())
 
 
-def _cell(n_latents: int, k: int, n_samples: int, obs_dim_factor: float, clip: bool) -> Cell:
+def _cell(
+    n_latents: int, k: int, n_samples: int, obs_dim_factor: float, clip: bool, norm_ratio: int
+) -> Cell:
     obs_dim = (clipped_dim if clip else compressed_sensing_dim)(n_latents, k, obs_dim_factor)
-    return Cell(n_latents, k, obs_dim, n_samples)
+    return Cell(n_latents, k, obs_dim, n_samples, norm_ratio)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sae_surgery import methods
 from sae_surgery.config import Run
+from sae_surgery.fresh import fresh_cell
 from sae_surgery.problem import Cell
 
 FLOAT32, FLOAT64 = 4, 8
@@ -52,6 +53,13 @@ def simulate(cell: Cell, run: Run) -> Cost:
     )
 
 
+def renew(cell: Cell, run: Run) -> Cost:
+    """Return the cost of drawing fresh samples of a cell, whose dictionary is copied."""
+    drawn = simulate(fresh_cell(cell), run)
+    dictionary = 2 * len(run.seeds) * FLOAT64 * cell.obs_dim * cell.n_latents
+    return replace(drawn, mem_mb=drawn.mem_mb + math.ceil(dictionary / 1e6))
+
+
 def fit(cell: Cell, method: str, run: Run) -> Cost:
     """Return the cost of fitting a method.
 
@@ -64,7 +72,7 @@ def fit(cell: Cell, method: str, run: Run) -> Cost:
     threads = _threads(cell)
     recorded = N_RECORDED if cell.n_latents <= RECORDED_UP_TO else 0
     dictionaries = (8 + recorded) * FLOAT32 * cell.obs_dim * cell.n_latents
-    codes = 6 * FLOAT32 * cell.n_samples * cell.n_latents
+    codes = 6 * FLOAT32 * _n_coded(cell, run) * cell.n_latents
     pairs = (methods.trait(method, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
     flops = len(run.seeds) * 1000 * 100 * 4 * cell.n_val * cell.obs_dim * cell.n_latents
     rate = CPU_FLOPS_A_THREAD * threads if device == "cpu" else GPU_FLOPS
@@ -82,7 +90,7 @@ def operate(cell: Cell, method: str, run: Run) -> Cost:
     if is_skipped(cell, method):
         return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
     learning = fit(cell, "dl_fista", run)
-    snapshots = N_SNAPSHOTS * FLOAT32 * cell.n_samples * cell.n_latents * len(run.seeds)
+    snapshots = N_SNAPSHOTS * FLOAT32 * _n_coded(cell, run) * cell.n_latents * len(run.seeds)
     return replace(
         learning, mem_mb=learning.mem_mb + _megabytes(snapshots), runtime=2 * learning.runtime
     )
@@ -96,18 +104,24 @@ def is_skipped(cell: Cell, method: str) -> bool:
 
 def evaluate(cell: Cell, run: Run) -> Cost:
     """Return the cost of scoring all methods on a cell, one method and seed at a time."""
-    active = min(cell.n_latents, cell.k * cell.n_val)
-    dense = 4 * FLOAT64 * cell.n_val * cell.n_latents
+    n_scored = _n_coded(cell, run) // 2
+    active = min(cell.n_latents, cell.k * n_scored)
+    dense = 4 * FLOAT64 * n_scored * cell.n_latents
     pairs = 3 * FLOAT64 * active * cell.n_latents
     n_methods = len(run.fitted_on(cell.name))
     # Correlations of all pairs, and the assignment of columns to each other.
-    flops = 2 * cell.n_val * active * cell.n_latents + 50 * active**2 * math.sqrt(cell.n_latents)
+    flops = 2 * n_scored * active * cell.n_latents + 50 * active**2 * math.sqrt(cell.n_latents)
     threads = _threads(cell)
     return Cost(
         threads=threads,
         mem_mb=_megabytes(dense + pairs),
         runtime=_minutes(2 * len(run.seeds) * n_methods * flops / CPU_FLOPS_A_THREAD),
     )
+
+
+def _n_coded(cell: Cell, run: Run) -> int:
+    """Return the number of samples, of which about half are the larger split that is scored."""
+    return 2 * fresh_cell(cell).n_samples if run.protocol == "strict" else cell.n_samples
 
 
 def _device(cell: Cell, method: str, run: Run) -> str:

@@ -75,7 +75,9 @@ def _request(job: Job, run: Run) -> Cost:
     match job.step:
         case "simulate":
             return costs.simulate(job.cell, run)
-        case "fit":
+        case "renew":
+            return costs.renew(job.cell, run)
+        case "fit" | "encode":
             return costs.fit(job.cell, job.method, run)
         case "operate":
             return costs.operate(job.cell, job.method, run)
@@ -84,9 +86,9 @@ def _request(job: Job, run: Run) -> Cost:
 
 def _measured(job: Job, run: Run) -> Measured:
     match job.step:
-        case "simulate":
+        case "simulate" | "renew":
             return measured.SIMULATE
-        case "fit":
+        case "fit" | "encode":
             return measured.FIT.get(job.part, measured.UNMEASURED)
         case "operate":
             return measured.OPERATE.get(job.part, measured.UNMEASURED)

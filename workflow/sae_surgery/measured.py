@@ -52,6 +52,7 @@ OPERATE = {
     "frozen_decoder": Measured(0.6, 0.1, 5.3),
     "lambda_sensitivity": Measured(1.3, 0.1, 12.3),
     "learning_dynamics": Measured(1.5, 6.0, 102),
+    "penalty_sweep": Measured(4.0, 0.4, 9.0),
     "support_recovery": Measured(0.4, 0.1, 5.8),
     "warm_start_decoder": Measured(11.5, 6.0, 30),
     "warm_start_encoder": Measured(0.8, 0.1, 19.7),

@@ -33,7 +33,7 @@ def read_model(path: Path, data: CellData, device: torch.device) -> Model:
     StoreError
         If the file is damaged, or its model was not fitted on `data`.
     """
-    return _model(store.read(path, "model", {"data": data.digest}), device)
+    return _model(store.read(path, "model", {"data": data.root}), device)
 
 
 def read_fitted(path: Path, data: CellData, device: torch.device) -> tuple[str, Method, Model]:
@@ -48,7 +48,7 @@ def read_fitted(path: Path, data: CellData, device: torch.device) -> tuple[str, 
     StoreError
         If the file is damaged, or its model was not fitted on `data`.
     """
-    file = store.read(path, "model", {"data": data.digest})
+    file = store.read(path, "model", {"data": data.root})
     name = file.attrs["method"]
     return name, methods.load(name, json.loads(file.attrs["settings"])), _model(file, device)
 
@@ -65,7 +65,7 @@ def _model(file: xr.Dataset, device: torch.device) -> Model:
             for name, variable in file.data_vars.items()
         }
     )
-    model.digest = file.attrs["digest"]
+    model.digest, model.status = file.attrs["digest"], file.attrs["status"]
     return model
 
 

@@ -15,6 +15,13 @@ from sae_surgery.problem import CELL_PATTERN, Cell
 STEPS = ("simulate", "fit", "operate", "evaluate", "assess")
 """Steps that are submitted. All others take seconds, and are not counted."""
 
+VARIANTS = {
+    "fit_strict": "fit",
+    "encode_by_paper_models": "encode",
+    "encode_paper_samples": "encode",
+}
+"""Rules that are another with other files."""
+
 
 def read_outputs(text: str) -> list[tuple[str, str, bool]]:
     """Return of each file in what `snakemake --summary` prints: rule, path, whether it is pending.
@@ -69,6 +76,7 @@ def as_text(table: pd.DataFrame) -> str:
 
 def _job(step: str, path: str) -> Job:
     """Read a job from the path of a file that it makes; the Snakefile has their grammar."""
+    step = VARIANTS.get(step, step)
     parts = path.removesuffix(".nc").split("/")
     place = next(i for i, part in enumerate(parts) if re.fullmatch(CELL_PATTERN, part))
     method = parts[place + 1] if place + 1 < len(parts) else None

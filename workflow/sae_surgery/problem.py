@@ -10,8 +10,8 @@ import math
 import re
 from dataclasses import dataclass, fields
 
-CELL_PATTERN = r"n[1-9][0-9]*_k[1-9][0-9]*_m[1-9][0-9]*_s[1-9][0-9]*"
-"""What a cell's name looks like (a regular expression without groups, for path wildcards)."""
+CELL_PATTERN = r"n[1-9][0-9]*_k[1-9][0-9]*_m[1-9][0-9]*_s[1-9][0-9]*(?:_r[1-9][0-9]*)?"
+"""What a cell's name looks like (a regular expression that captures nothing, for wildcards)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Cell:
         Dimension m of an observation, at most ``n_latents``.
     n_samples : int
         In-distribution samples, shared by the splits train and val; half as many more are ood.
+    norm_ratio : int
+        The largest norm of A's columns over the smallest; 1, unit norms, as published.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class Cell:
     k: int
     obs_dim: int
     n_samples: int
+    norm_ratio: int = 1
 
     def __post_init__(self) -> None:
         """Refuse sizes of which no problem can be drawn."""
@@ -70,8 +73,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell as a path component, for example ``n1000_k10_m93_s5000``."""
-        return f"n{self.n_latents}_k{self.k}_m{self.obs_dim}_s{self.n_samples}"
+        """The cell as a path component, ``n1000_k10_m93_s5000`` or, with norms, ``…_r4``."""
+        norms = f"_r{self.norm_ratio}" if self.norm_ratio > 1 else ""
+        return f"n{self.n_latents}_k{self.k}_m{self.obs_dim}_s{self.n_samples}{norms}"
 
     @classmethod
     def parse(cls, name: str) -> "Cell":
@@ -88,6 +92,11 @@ class Cell:
                 f"(latents, active, observed dimensions, samples), got {name!r}"
             )
         return cls(*map(int, re.findall(r"[0-9]+", name)))
+
+    @property
+    def norms(self) -> str:
+        """Of what norm the columns of A are, in words."""
+        return "unit norm" if self.norm_ratio == 1 else "unequal norms"
 
     @property
     def n_ood_pool(self) -> int:

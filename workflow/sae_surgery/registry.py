@@ -46,8 +46,8 @@ class Registry:
         """
         self.require(name)
         for cls in (node for node in self._tree(name).body if isinstance(node, ast.ClassDef)):
-            for node in (node for node in cls.body if isinstance(node, ast.Assign)):
-                if attribute in [getattr(target, "id", None) for target in node.targets]:
+            for node in cls.body:
+                if attribute in _names_assigned(node):
                     try:
                         return ast.literal_eval(node.value)
                     except ValueError as error:
@@ -81,3 +81,12 @@ class Registry:
     def _trees(self) -> dict[str, ast.Module]:
         """Files parsed so far: a scheduler asks for the same traits thousands of times."""
         return {}
+
+
+def _names_assigned(node: ast.stmt) -> list[str | None]:
+    """Return the names that a statement gives a value to, annotated or not."""
+    if isinstance(node, ast.Assign):
+        return [getattr(target, "id", None) for target in node.targets]
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return [getattr(node.target, "id", None)]
+    return []

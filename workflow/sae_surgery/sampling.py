@@ -6,18 +6,20 @@ part of the data's definition: the dictionary, then sample by sample.
 """
 
 import numpy as np
-from numpy.random import RandomState
+from numpy.random import Generator, RandomState
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from sae_surgery.problem import Cell
 
+GOLDEN_RATIO = (1 + 5**0.5) / 2
+
 
 def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:
     """Draw A, the first thing to come from a stream.
 
-    Entries are standard normal, columns are then scaled to unit norm in place: at 10⁶ latents a
-    second matrix of that size would be felt.
+    Entries are standard normal, columns are then scaled in place: at 10⁶ latents a second matrix of
+    that size would be felt. Norms are one, or `unequal_norms` where the cell has a ratio of them.
 
     Returns
     -------
@@ -29,11 +31,25 @@ def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:
     for row in dictionary:
         squared_norms += row * row
     dictionary /= np.sqrt(squared_norms)
+    if cell.norm_ratio > 1:
+        dictionary *= unequal_norms(cell)
     return dictionary
 
 
-def draw_codes(cell: Cell, stream: RandomState) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Draw the sparse codes, from a stream that has given the dictionary.
+def unequal_norms(cell: Cell) -> NDArray[np.float64]:
+    """Return norms (latent,) whose logarithms fill the range that the cell's ratio allows around 0.
+
+    They go by the latent's number times the golden ratio, modulo 1, and so are spread alike among
+    any neighbours: the pools of in and out of distribution do not differ in them.
+    """
+    places = np.arange(cell.n_latents) * GOLDEN_RATIO % 1
+    return cell.norm_ratio ** (places - 0.5)
+
+
+def draw_codes(
+    cell: Cell, stream: RandomState | Generator
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Draw the sparse codes, from a stream that has given the dictionary or one of another kind.
 
     In distribution a fair coin says whether latent 0 is active. If so, the other active latents
     come from the first half; if not, all come from anywhere but latent 0. Out of distribution
@@ -62,8 +78,8 @@ def draw_codes(cell: Cell, stream: RandomState) -> tuple[NDArray[np.int32], NDAr
     return support, magnitude
 
 
-def _choose(stream: RandomState, start: int, stop: int, size: int) -> NDArray[np.int64]:
-    """Choose from range(start, stop); shuffles the whole range, even for a size of 0."""
+def _choose(stream: RandomState | Generator, start: int, stop: int, size: int) -> NDArray[np.int64]:
+    """Choose from range(start, stop); a RandomState shuffles all of it, even for a size of 0."""
     return start + stream.choice(stop - start, size, replace=False)
 
 

@@ -1,16 +1,36 @@
 """Codes of one cell, scored for every seed by the metrics of a protocol."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from sae_surgery import store
 from sae_surgery.codes import Codes
 from sae_surgery.data import CellData
+from sae_surgery.errors import SurgeryError
+from sae_surgery.metrics import panel, strict
 from sae_surgery.metrics.dictionary import DictionaryMetrics, dictionary_metrics
-from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
 
-PROTOCOLS = {"paper": paper_panel}
+
+class Protocol(NamedTuple):
+    """How one seed of one method is scored."""
+
+    descriptions: Mapping[str, tuple[str, str]]
+    """Long name and units of every metric."""
+    panel: Callable[..., dict[str, float]]
+    compare: Callable[[np.ndarray, np.ndarray], DictionaryMetrics]
+    """Compares a dictionary with the true one."""
+    prepare: Callable[..., dict[str, Any]]
+    """Returns further arguments of the panel, which depend on the truth alone."""
+
+
+PROTOCOLS = {
+    "paper": Protocol(panel.DESCRIPTIONS, panel.paper_panel, dictionary_metrics, lambda **_: {}),
+    "strict": Protocol(strict.DESCRIPTIONS, strict.strict_panel, strict.compare, strict.prepare),
+}
 MISSING = "method skipped, metric not defined for it, or nothing at this place"
 
 
@@ -18,24 +38,32 @@ class Scorer:
     """Scores codes against the data of one cell, which is read once."""
 
     def __init__(self, data: CellData, protocol: str) -> None:
-        self._panel = PROTOCOLS[protocol]
+        self._protocol = PROTOCOLS[protocol]
         self._truth = data.dictionary()
         self._comparisons: dict[tuple[bytes, bytes], DictionaryMetrics] = {}
-        self._targets = [
-            {
-                "true_id": data.true_codes("val", seed),
-                "labels_id": data.labels("val", seed),
-                "true_ood": data.true_codes("ood", seed),
-                "labels_ood": data.labels("ood", seed),
-            }
-            for seed in range(len(data.seeds))
-        ]
+        self._targets = [self._target(data, seed) for seed in range(len(data.seeds))]
+
+    @property
+    def descriptions(self) -> Mapping[str, tuple[str, str]]:
+        """Long name and units of every metric."""
+        return self._protocol.descriptions
+
+    def _target(self, data: CellData, seed: int) -> dict[str, Any]:
+        """Return what the codes of a seed are compared with, as arguments of the panel."""
+        target = {
+            "true_id": data.true_codes("val", seed),
+            "labels_id": data.labels("val", seed),
+            "true_ood": data.true_codes("ood", seed),
+            "labels_ood": data.labels("ood", seed),
+        }
+        return target | self._protocol.prepare(**target, truth=self._truth[seed])
 
     def score(
         self,
         codes: Codes,
         dictionary: Callable[[int], np.ndarray] | None,
         *place: int,
+        lam: float | None = None,
     ) -> dict[str, np.ndarray]:
         """Return each metric (seed,).
 
@@ -45,26 +73,44 @@ class Scorer:
             The codes; at `place`, the index before the seed's, if they have several outcomes.
         dictionary
             Gives the dictionary (obs, atom) of a seed's codes, by index; None if there is none.
+        lam
+            λ of the lasso that the codes are to solve, for protocols that measure whether they do.
         """
+        certified = {"lam": lam} if "largest_gap" in self.descriptions else {}
         seeds = [
-            self._panel(
+            self._protocol.panel(
                 codes_id=codes.dense("val", *place, seed),
                 codes_ood=codes.dense("ood", *place, seed),
                 dictionary=None if dictionary is None else dictionary(seed),
                 truth=self._truth[seed],
                 compare=self._compare,
                 **targets,
+                **certified,
             )
             for seed, targets in enumerate(self._targets)
         ]
-        return {name: np.array([scores[name] for scores in seeds]) for name in DESCRIPTIONS}
+        return {name: np.array([scores[name] for scores in seeds]) for name in self.descriptions}
 
     def _compare(self, dictionary: np.ndarray, truth: np.ndarray) -> DictionaryMetrics:
-        """Do what `dictionary_metrics` does, once for dictionaries that outcomes share."""
+        """Compare dictionaries, once for those that outcomes share."""
         key = _digest(dictionary), _digest(truth)
         if key not in self._comparisons:
-            self._comparisons[key] = dictionary_metrics(dictionary, truth)
+            self._comparisons[key] = self._protocol.compare(dictionary, truth)
         return self._comparisons[key]
+
+
+def read_dictionary(path: Path, method: str, data: CellData) -> Callable[[int], np.ndarray] | None:
+    """Return what gives the dictionary (obs, atom) of a seed in a model file, None if it has none.
+
+    Raises
+    ------
+    SurgeryError
+        If the file is damaged, of another method, or its model was not fitted on `data`.
+    """
+    model = store.read(path, "model", {"data": data.root})
+    if model.attrs["method"] != method:
+        raise SurgeryError(f"{path}: a model of {model.attrs['method']}, but codes of {method}")
+    return model["dictionary"].values.__getitem__ if "dictionary" in model else None
 
 
 def _digest(values: np.ndarray) -> bytes:

@@ -12,13 +12,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sae_surgery.claims import Claim
+from sae_surgery.claims import Claim, experiments
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures.answers import last_known, seed_mean
 from sae_surgery.figures.summary import require
 
 HOLDS, IN_PART, FAILS, UNKNOWN = "holds", "holds in part", "does not hold", "cannot be told"
 OUTCOMES = (HOLDS, IN_PART, FAILS, UNKNOWN)
+
+AUDITED = "latents"
+"""The experiment whose scores the audit corrects."""
 
 _RELATIONS = ("above", "below", "near")
 _HAVE_COLUMNS = ("metric", "method", "condition")
@@ -85,6 +88,29 @@ def judge(claims: Sequence[Claim], tables: Mapping[str, xr.Dataset]) -> list[Jud
         If a reference names several values, or a table lacks a variable.
     """
     return [_judge(claim, tables) for claim in claims]
+
+
+def judge_by_correction(claims: Sequence[Claim], audit: xr.Dataset) -> pd.DataFrame:
+    """Judge claims again with each correction of the audit alone.
+
+    Only claims on methods over numbers of latents can be: surgeries are not audited.
+
+    Parameters
+    ----------
+    audit
+        The table of the audit: a table of `AUDITED` with one more dimension, ``condition``.
+
+    Returns
+    -------
+    Outcomes, with a row a claim's id and a column a correction.
+    """
+    speaking = [claim for claim in claims if experiments([claim]) == {AUDITED}]
+    outcomes = {}
+    for correction in audit["condition"].values.tolist():
+        table = audit.sel(condition=correction, drop=True)
+        judgements = judge(speaking, {AUDITED: table})
+        outcomes[correction] = {each.claim.id: each.outcome for each in judgements}
+    return pd.DataFrame(outcomes)
 
 
 def _judge(claim: Claim, tables: Mapping[str, xr.Dataset]) -> Judgement:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from sae_surgery.audit import CORRECTIONS
 from sae_surgery.claims.judging import COLUMNS, Judgement
 
 _EXPLANATION = """\
@@ -40,9 +41,14 @@ def as_frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def as_markdown(judgements: Sequence[Judgement]) -> str:
-    """Write the judgements as a page: the outcomes, then the numbers that decide each claim."""
+def as_markdown(judgements: Sequence[Judgement], by_correction: pd.DataFrame | None = None) -> str:
+    """Write the judgements as a page: the outcomes, then the numbers that decide each claim.
+
+    In between, if they are given, the outcomes of `judge_by_correction`.
+    """
     blocks = [_EXPLANATION, "\n".join(_overview(judgements)) + "\n"]
+    if by_correction is not None:
+        blocks.append("\n".join(_corrected(by_correction)) + "\n")
     blocks += ["\n".join(_details(judgement)) + "\n" for judgement in judgements]
     return "\n".join(blocks)
 
@@ -54,6 +60,15 @@ def _overview(judgements: Sequence[Judgement]) -> Iterator[str]:
         claim, decided = judgement.claim, judgement.decided
         counted = f"{len(decided) - len(judgement.failures)} of {len(decided)}"
         yield f"| {claim.statement} | {claim.made_in} | {judgement.outcome} | {counted} |"
+
+
+def _corrected(by_correction: pd.DataFrame) -> Iterator[str]:
+    yield "## One correction at a time\n"
+    yield "How claims come out on the published scores, with each correction alone, and with all.\n"
+    yield f"| corrected | {' | '.join(by_correction.index)} |"
+    yield "|" + "---|" * (1 + len(by_correction))
+    for correction, outcomes in by_correction.items():
+        yield f"| {CORRECTIONS[correction].meaning} | {' | '.join(outcomes)} |"
 
 
 def _details(judgement: Judgement) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from sae_surgery.errors import SurgeryError
+from sae_surgery.metrics.bootstrap import intervals_of_means
 
 METRICS = {
     "mcc_id": "MCC, in distribution",
@@ -57,7 +58,8 @@ def summarise(
     pandas.DataFrame
         Columns method, title, family, `*sweep`, metric, mean, sd, min, max, n_seeds. ``sd`` is the
         population standard deviation, as in the published tables. Where no seed has a value,
-        ``n_seeds`` is 0 and the statistics are NaN.
+        ``n_seeds`` is 0 and the statistics are NaN. Of a table of the strict protocol also low and
+        high, the ends of the mean's interval by bootstrap over seeds; NaN where one has no value.
 
     Raises
     ------
@@ -85,6 +87,9 @@ def summarise(
             "n_seeds": n_seeds,
         }
     )
+    if table.attrs.get("protocol") == "strict":
+        low, high = intervals_of_means(values.values)
+        statistics = statistics.assign(low=(mean.dims, low), high=(mean.dims, high))
     frame = statistics.to_dataframe().reset_index()
     for position, label in enumerate(("title", "family"), start=1):
         frame.insert(position, label, frame["method"].map(table[label].to_series()))

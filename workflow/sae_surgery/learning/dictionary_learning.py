@@ -19,6 +19,7 @@ from sae_surgery.checks import (
     require_non_negative,
     require_positive,
     require_positive_integer,
+    require_split,
 )
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns, unit_columns
 from sae_surgery.inference.layout import pad_dictionary, pad_observations
@@ -58,6 +59,10 @@ class DictionaryLearning:
     """What infers the codes of a round: `fista`, or `exact` for the minimum itself, …"""
     code_tolerance: float = 1e-6
     """… to this duality gap, relative to the objective."""
+    learns_from: str = "val"
+    """Split learned from: `val`, which is also scored, as published, or `train`."""
+    revive: bool = False
+    """Whether an atom that no code uses is replaced after a round; as published it stays zero."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -67,6 +72,7 @@ class DictionaryLearning:
             n_iter=self.n_iter, max_rounds=self.max_rounds, record_every=self.record_every
         )
         require_count(min_rounds=self.min_rounds)
+        require_split(self.learns_from)
         self.coding()  # Checks the settings that it takes.
 
     def coding(self) -> LassoSettings:
@@ -206,6 +212,13 @@ class _Rounds:
         """Fit the dictionary to the codes in round `count`, from 0; return its change (seed,)."""
         previous = self.dictionary
         self.dictionary = fit_dictionary(self.observations, self.codes, self.settings.ridge)
+        if self.settings.revive:
+            n_samples, n_atoms = self.shapes[0][1], self.shapes[1][2]
+            revive_atoms(
+                self.observations[:, :n_samples],
+                self.codes[:, :n_samples, :n_atoms],
+                self.dictionary[..., :n_atoms],
+            )
         change = _relative_change(self.dictionary, previous)
         self.state.dictionary[self.learning] = self.dictionary
         self.state.coding_dictionary[self.learning] = previous
@@ -263,6 +276,31 @@ def fit_dictionary(observations: Tensor, codes: Tensor, ridge: float) -> Tensor:
         gram.diagonal().add_(ridge)
         solution[seed] = torch.linalg.solve(gram, exact.mT @ observations[seed].double())
     return unit_columns(solution.mT)
+
+
+def revive_atoms(observations: Tensor, codes: Tensor, dictionary: Tensor) -> None:
+    """Point atoms that no code uses, in place, at the samples that are explained worst.
+
+    An atom takes the direction of a residual y − D z, from the longest one on; where there are more
+    such atoms than samples, the others stay as they are.
+
+    Parameters
+    ----------
+    observations
+        Y (seed, sample, obs).
+    codes
+        Z (seed, sample, atom), non-negative.
+    dictionary
+        D (seed, obs, atom).
+    """
+    unused = codes.amax(1) == 0
+    for seed in torch.nonzero(unused.any(1))[:, 0].tolist():
+        residuals = observations[seed] - codes[seed] @ dictionary[seed].mT
+        lengths = torch.linalg.vector_norm(residuals, dim=1)
+        atoms = torch.nonzero(unused[seed])[: len(residuals), 0]
+        worst = lengths.topk(len(atoms)).indices
+        directions = residuals[worst] / lengths[worst, None].clamp_min(NORM_FLOOR)
+        dictionary[seed, :, atoms] = directions.mT
 
 
 def random_dictionary(obs_dim: int, n_atoms: int, seeds: Sequence[int]) -> Tensor:

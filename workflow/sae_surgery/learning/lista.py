@@ -23,6 +23,7 @@ from sae_surgery.checks import (
     require_non_negative,
     require_positive,
     require_positive_integer,
+    require_split,
 )
 from sae_surgery.inference.fista import step_bound
 from sae_surgery.inference.layout import (
@@ -31,6 +32,7 @@ from sae_surgery.inference.layout import (
     pad_dictionary,
     pad_observations,
 )
+from sae_surgery.learning.penalty import elementwise
 from sae_surgery.learning.seeds import adamw_rates, each_seed
 from sae_surgery.progress import Tracker, silent
 
@@ -55,6 +57,10 @@ class Lista:
     epochs: int = 200
     batch_size: int = 64
     """Samples of a batch; the last one of an epoch may have fewer."""
+    learns_from: str = "val"
+    """Split learned from: `val`, which is also scored, as published, or `train`."""
+    lasso_penalty: bool = False
+    """Whether λ is the lasso's rather than, as published, that of means over elements."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -63,6 +69,11 @@ class Lista:
         require_positive_integer(
             n_layers=self.n_layers, epochs=self.epochs, batch_size=self.batch_size
         )
+        require_split(self.learns_from)
+
+    def penalty(self, obs_dim: int, n_atoms: int) -> float:
+        """Return the weight of mean |z| in the loss, for a dictionary of that size."""
+        return elementwise(self.lam, obs_dim, n_atoms) if self.lasso_penalty else self.lam
 
 
 class ListaParameters(NamedTuple):
@@ -208,7 +219,7 @@ class CompiledNetwork(_Network):
         def train(samples: Tensor, arrays: tuple) -> None:
             *states, dictionary = arrays
             networks = (Network(*states[start : start + 2]) for start in (0, 2, 4))
-            size, lam = self.settings.batch_size, self.settings.lam
+            size, lam = self.settings.batch_size, self.settings.penalty(*dictionary.shape)
             lista_epoch(*networks, dictionary, samples.numpy(), size, lam, rates)
 
         each_seed(train, observations, self.arrays)
@@ -258,7 +269,8 @@ class TensorNetwork(_Network):
         """Train on all observations Y (seed, sample, obs), in their order."""
         for batch in observations.split(self.settings.batch_size, dim=1):
             error_scale = 2 / batch[0].numel()
-            penalty = self.settings.lam / (batch.shape[1] * self.n_atoms)
+            penalty = self.settings.penalty(self.obs_dim, self.n_atoms)
+            penalty /= batch.shape[1] * self.n_atoms
             self.differentiate(pad_observations(batch), error_scale, penalty)
             self.optimiser.step()
 

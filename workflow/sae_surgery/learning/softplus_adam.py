@@ -33,9 +33,11 @@ from sae_surgery.checks import (
     require_non_negative,
     require_positive,
     require_positive_integer,
+    require_split,
 )
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
+from sae_surgery.learning.penalty import elementwise
 from sae_surgery.learning.seeds import adamw_rates, each_seed
 from sae_surgery.progress import Tracker, silent
 
@@ -79,6 +81,10 @@ class SoftplusAdam:
     """A seed stops after this many steps without a better loss …"""
     min_steps: int = 10_000
     """… in a step whose number, from 0, is above this."""
+    learns_from: str = "val"
+    """Split learned from: `val`, which is also scored, as published, or `train`."""
+    lasso_penalty: bool = False
+    """Whether λ is the lasso's rather than, as published, that of means over elements."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -98,11 +104,16 @@ class SoftplusAdam:
             patience=self.patience,
         )
         require_count(min_steps=self.min_steps)
+        require_split(self.learns_from)
         if self.lowest_rate > self.highest_rate:
             raise ValueError(
                 f"lowest_rate must be at most highest_rate {self.highest_rate}, "
                 f"got {self.lowest_rate}"
             )
+
+    def penalty(self, obs_dim: int, n_atoms: int) -> float:
+        """Return the weight of mean |z| in the loss, for a dictionary of that size."""
+        return elementwise(self.lam, obs_dim, n_atoms) if self.lasso_penalty else self.lam
 
 
 class SoftplusResult(NamedTuple):
@@ -141,7 +152,7 @@ def learn_softplus(
     observations
         Y (seed, sample, obs) that teach the dictionary.
     others
-        Y (seed, sample, obs) that are coded along with it.
+        Y (seed, sample, obs) that are coded along with it; there may be no samples.
     n_atoms
         Width of the dictionary.
     seeds
@@ -170,9 +181,10 @@ def learn_softplus(
         generator = torch.Generator().manual_seed(seed)
         starts = [_draw_logits(len(y), n_atoms, settings, generator) for y in (taught, coded)]
         dictionary = random_columns(taught.shape[1], n_atoms, generator)
-        problem = _problem(dictionary.to(taught), settings.lam)
+        problem = _problem(dictionary.to(taught), settings.penalty(*dictionary.shape))
         problem.add(taught, starts[0], teaches=True)
-        problem.add(coded, starts[1], teaches=False)
+        if len(coded):
+            problem.add(coded, starts[1], teaches=False)
         part = checkpoint.part(f"seed_{seed}")
         return _descend(problem, settings, progress, f"softplus_adam, seed {seed}", part)
 
@@ -211,7 +223,7 @@ def infer_softplus(
 
     def run(number: int, coded: Tensor, atoms: Tensor) -> Tensor:
         start = coded.new_full((len(coded), atoms.shape[1]), settings.start_mean)
-        problem = _problem(atoms, settings.lam)
+        problem = _problem(atoms, settings.penalty(*atoms.shape))
         problem.add(coded, start, teaches=False)
         return _descend(problem, settings, progress, f"softplus codes, problem {number}").codes[0]
 
@@ -521,8 +533,13 @@ def _stack(runs: list[_Run]) -> SoftplusResult:
     return SoftplusResult(
         dictionary=torch.stack([run.dictionary for run in runs]),
         learned_codes=torch.stack([run.codes[0] for run in runs]),
-        other_codes=torch.stack([run.codes[1] for run in runs]),
+        other_codes=torch.stack([_codes_of_others(run) for run in runs]),
         loss=torch.tensor(losses),
         n_steps=torch.tensor([run.n_steps for run in runs]),
         rate=torch.tensor([run.rate for run in runs]),
     )
+
+
+def _codes_of_others(run: _Run) -> Tensor:
+    """Return the codes of the samples that were only coded, none if there were none."""
+    return run.codes[1] if len(run.codes) > 1 else run.codes[0][:0]

@@ -1,4 +1,4 @@
-"""What the LISTA methods share: a network trained on val for a dictionary that stays fixed."""
+"""What the LISTA methods share: a network trained for a dictionary that stays fixed."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -21,9 +21,13 @@ class ListaMethod(Method):
     """An unrolled network for a fixed dictionary; a subclass says which dictionary."""
 
     family = "sparse coding"
-    learns_from = ("val",)
     signed = True
     Settings: ClassVar[type] = Lista
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """One split."""
+        return (self.settings.learns_from,)
 
     @abstractmethod
     def dictionary(self, problem: Problem) -> Tensor:
@@ -32,7 +36,7 @@ class ListaMethod(Method):
     def fit(self, problem: Problem) -> Fitted:
         """Train all seeds' networks in the same steps."""
         dictionary = self.dictionary(problem)
-        observations = problem.observations["val"]
+        observations = problem.observations[self.settings.learns_from]
         parameters = train_lista(
             observations,
             dictionary,

@@ -41,6 +41,8 @@ class Model(dict[str, Parameter]):
 
     digest: str = ""
     """Digest of the file that the model was read from, if it was."""
+    status: str = "ok"
+    """`ok`, or `skipped: <reason>` for a model read that is empty."""
 
     def tensor(self, name: str) -> Tensor:
         """Return a parameter's values, (seed, …)."""
@@ -100,15 +102,16 @@ class Problem:
 class Method(ABC):
     """A way from observations to codes. Subclass it in a file of its own.
 
-    The workflow and the tables read `title`, `family`, `parent`, `gpu_from`, `max_latents` and
-    `atom_pairs` without importing the file, so these must be literals in the method's own class.
+    The workflow and the tables read `title`, `family`, `parent`, `gpu_from`, `max_latents`,
+    `atom_pairs` and `strict` without importing the file, so these must be literals in the method's
+    own class.
     """
 
     title: ClassVar[str]
     """Name in figures."""
     family: ClassVar[Family]
-    learns_from: ClassVar[tuple[str, ...]] = ()
-    """Splits that `fit` sees: of `train`, `val`, `ood`."""
+    learns_from: tuple[str, ...] = ()
+    """Splits that `fit` sees: of `train`, `val`, `ood`; a property where a setting decides."""
     knows: ClassVar[tuple[str, ...]] = ()
     """Privileged knowledge: of `dictionary` (A) and `codes` (Z of the splits learned from)."""
     signed: ClassVar[bool] = False
@@ -124,6 +127,8 @@ class Method(ABC):
     """Matrices over all pairs of atoms held at once for each seed, for the memory asked for."""
     Settings: ClassVar[type] = NoSettings
     """Frozen dataclass of the settings; its defaults are the paper's values."""
+    strict: ClassVar[Mapping[str, Any]] = {}
+    """Settings that differ under the strict protocol, for which the method is then fitted anew."""
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings

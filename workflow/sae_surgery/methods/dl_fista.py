@@ -1,10 +1,12 @@
 """Dictionary learning: FISTA for the codes and least squares for the dictionary, in turn."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sae_surgery.inference.fista import fista
+from sae_surgery.inference.solver import infer
 from sae_surgery.learning.dictionary_learning import (
     ROUNDS_OF_CODING,
     DictionaryLearning,
@@ -20,20 +22,30 @@ class DlFista(Method):
     """Alternating minimisation on val, from a random dictionary (protocol, section 2).
 
     As published, codes are those inferred before the last update of the dictionary; the dictionary
-    that made them is kept as `coding_dictionary` and codes all other observations.
+    that made them is kept as `coding_dictionary` and codes all other observations. Learned on
+    train, whose codes are not scored, it is the last dictionary that does.
     """
 
     title = "DL-FISTA"
     family = "sparse coding"
-    learns_from = ("val",)
     gpu_from = 500
     max_latents = 50_000
     atom_pairs = 3
     Settings: ClassVar[type] = DictionaryLearning
+    strict: ClassVar[Mapping[str, Any]] = {
+        "learns_from": "train",
+        "solver": "exact",
+        "revive": True,
+    }
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """One split."""
+        return (self.settings.learns_from,)
 
     def fit(self, problem: Problem) -> Fitted:
-        """Learn the dictionary on val, whose codes come with it, and record how it changes."""
-        cell, observations = problem.cell, problem.observations["val"]
+        """Learn the dictionary on a split, whose codes come with it, and record how it changes."""
+        cell, observations = problem.cell, problem.observations[self.settings.learns_from]
         initial = random_dictionary(cell.obs_dim, cell.n_latents, problem.seeds).to(observations)
         times = recorded_times(cell, self.settings.max_rounds, self.settings.record_every)
         budgets = [time + 1 for time in times]
@@ -62,15 +74,15 @@ class DlFista(Method):
             ),
         )
         records.add_to(model)
-        return Fitted(model, {"val": result.codes})
+        return Fitted(model, {self.settings.learns_from: result.codes})
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
-        """Run FISTA from zero with the dictionary that made the learned codes.
+        """Infer codes from zero, with the dictionary that made the learned codes or the last one.
 
         The published OOD codes were carried along through all rounds; a few rounds' iterations at
         the end bring them equally close to the optimum.
         """
-        dictionary = model.tensor("coding_dictionary")
-        return fista(
-            observations, dictionary, self.settings.lam, ROUNDS_OF_CODING * self.settings.n_iter
-        )
+        published = self.settings.learns_from == "val"
+        dictionary = model.tensor("coding_dictionary" if published else "dictionary")
+        n_iter = ROUNDS_OF_CODING * self.settings.n_iter
+        return infer(observations, dictionary, replace(self.settings.coding(), n_iter=n_iter)).codes

@@ -1,6 +1,7 @@
 """The ceiling: sparse coding with the true dictionary."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -17,6 +18,7 @@ class FistaOracle(Method):
     knows = ("dictionary",)
     gpu_from = 1000
     Settings: ClassVar[type] = LassoSettings
+    strict: ClassVar[Mapping[str, Any]] = {"solver": "exact"}
 
     def fit(self, problem: Problem) -> Fitted:
         """Take the true dictionary; there is nothing to learn."""

@@ -1,5 +1,8 @@
 """Unrolled sparse coding for the true dictionary."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from torch import Tensor
 
 from sae_surgery.methods._lista import ListaMethod
@@ -15,6 +18,7 @@ class ListaOracle(ListaMethod):
     gpu_from = 500
     max_latents = 5000
     atom_pairs = 64  # 16 layers; weights, gradient and Adam's two moments
+    strict: ClassVar[Mapping[str, Any]] = {"learns_from": "train", "lasso_penalty": True}
 
     def dictionary(self, problem: Problem) -> Tensor:
         """Return A."""

@@ -1,12 +1,29 @@
 """A floor: principal components as codes."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from sae_surgery.checks import require_split
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
 from sae_surgery.problem import Cell
+
+
+@dataclass(frozen=True)
+class PcaSettings:
+    """Settings of PCA."""
+
+    learns_from: str = "val"
+    """Split fitted on: `val`, which is also scored, as published, or `train`."""
+
+    def __post_init__(self) -> None:
+        """Check the split."""
+        require_split(self.learns_from)
 
 
 class Pca(Method):
@@ -14,9 +31,15 @@ class Pca(Method):
 
     title = "PCA"
     family = "linear"
-    learns_from = ("val",)
     signed = True
     precision = torch.float64
+    Settings: ClassVar[type] = PcaSettings
+    strict: ClassVar[Mapping[str, Any]] = {"learns_from": "train"}
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """One split."""
+        return (self.settings.learns_from,)
 
     def why_not(self, cell: Cell) -> str | None:
         """PCA finds no more components than there are samples or observed dimensions."""
@@ -29,7 +52,7 @@ class Pca(Method):
         """Find each seed's components; the exact solver, so that nothing is drawn."""
         fits = [
             PCA(problem.cell.k, svd_solver="full").fit(observations.cpu().numpy())
-            for observations in problem.observations["val"]
+            for observations in problem.observations[self.settings.learns_from]
         ]
         components = torch.from_numpy(np.stack([fit.components_.T for fit in fits]))
         mean = torch.from_numpy(np.stack([fit.mean_ for fit in fits]))

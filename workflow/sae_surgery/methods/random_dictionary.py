@@ -1,6 +1,7 @@
 """The chance level: sparse coding with a dictionary that knows nothing."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -17,6 +18,7 @@ class RandomDictionary(Method):
     family = "chance"
     gpu_from = 1000
     Settings: ClassVar[type] = LassoSettings
+    strict: ClassVar[Mapping[str, Any]] = {"solver": "exact"}
 
     def fit(self, problem: Problem) -> Fitted:
         """Draw the dictionary."""

@@ -1,6 +1,11 @@
 """Area under the ROC curve (AUC) of every column of the codes, as a rank statistic."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
+
+from sae_surgery.metrics.bootstrap import groups, interval_of_pairs
 
 SMALLEST_DEVIATION = 1e-10
 """A column whose standard deviation is below this is constant."""
@@ -61,6 +66,63 @@ def best_column_auc(
     best = int(np.argmax(auc_id))
     auc_ood = _either_sign(column_auc(codes_ood[:, [best]], labels_ood))
     return float(auc_id[best]), float(auc_ood[0])
+
+
+class Detector(NamedTuple):
+    """A code column, with a sign, as a score for the label."""
+
+    column: int
+    sign: int
+
+    def scores(self, codes: np.ndarray) -> np.ndarray:
+        """Return the scores (sample,) of codes (sample, atom)."""
+        return self.sign * codes[:, self.column]
+
+
+def best_detector(codes: np.ndarray, labels: np.ndarray) -> Detector:
+    """Return the column, and its sign, that tells the label best; the first of equally good ones.
+
+    Parameters
+    ----------
+    codes
+        Codes (sample, atom).
+    labels
+        Binary labels (sample,).
+    """
+    auc = column_auc(codes, labels)
+    best = int(np.argmax(_either_sign(auc)))
+    return Detector(best, 1 if auc[best] >= 0.5 else -1)
+
+
+def auc_with_interval(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+    """Return the AUC of scores (sample,) for labels (sample,), and its interval over samples.
+
+    All are 0.5 if all labels are the same.
+    """
+    if labels.all() or not labels.any():
+        return 0.5, 0.5, 0.5
+    parts = [(scores[part], labels[part]) for part in groups(len(scores))]
+    positives = [part[positive] for part, positive in parts]
+    negatives = [part[~positive] for part, positive in parts]
+    wins = np.array([_wins(positives, np.sort(each)) for each in negatives]).T
+    n_positive = np.array([len(each) for each in positives])
+    n_negative = np.array([len(each) for each in negatives])
+
+    def statistic(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        # A resample of few samples can be without a positive or a negative.
+        n_pairs = (weights @ n_positive) * (weights @ n_negative)
+        return np.where(n_pairs > 0, sums / np.maximum(n_pairs, 1), 0.5)
+
+    auc = wins.sum() / (n_positive.sum() * n_negative.sum())
+    return float(auc), *interval_of_pairs(wins, statistic)
+
+
+def _wins(positives: Sequence[np.ndarray], negatives: np.ndarray) -> list[float]:
+    """Count the pairs, of each group of positives and sorted negatives, that positives win."""
+    return [
+        (np.searchsorted(negatives, each) + np.searchsorted(negatives, each, "right")).sum() / 2
+        for each in positives
+    ]
 
 
 def _either_sign(auc: np.ndarray) -> np.ndarray:

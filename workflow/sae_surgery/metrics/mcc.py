@@ -9,9 +9,8 @@ columns, whose chance correlations count in the mean: that is how the published 
 import numpy as np
 
 from sae_surgery.metrics.matching import correlation, match
+from sae_surgery.metrics.pairing import active_latents
 
-SMALLEST_VARIANCE = 1e-8
-"""A latent takes part where its variance in the split exceeds this."""
 PADDING_SEED = 42
 
 
@@ -44,13 +43,8 @@ def mcc_ood(true: np.ndarray, codes: np.ndarray) -> float:
 
 
 def _active(true: np.ndarray) -> np.ndarray:
-    # Unlike indexing, `compress` and `take` keep rows in one piece; all later loops run along them.
-    active = true.compress(true.var(axis=0) > SMALLEST_VARIANCE, axis=1)
-    if not active.shape[1]:
-        raise ValueError(
-            f"no latent varies among these {len(true)} samples: there is nothing to match"
-        )
-    return active
+    # Unlike indexing, `take` keeps rows in one piece; all later loops run along them.
+    return true.take(active_latents(true), axis=1)
 
 
 def _mean_matched(true: np.ndarray, codes: np.ndarray) -> float:

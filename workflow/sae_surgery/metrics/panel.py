@@ -19,8 +19,8 @@ _CODES = {
     "auc_id": "ROC-AUC of the code column that tells the label best, in distribution",
     "auc_ood": "ROC-AUC of that code column, out of distribution",
 }
-_SPLITS = {"id": "in distribution", "ood": "out of distribution"}
-_SUPPORT = {
+SPLITS = {"id": "in distribution", "ood": "out of distribution"}
+SUPPORT = {
     "precision": "share of the active atoms whose matched latent is active",
     "recall": "share of the active latents whose matched atom is active",
     "f1": "harmonic mean of support precision and recall",
@@ -42,8 +42,8 @@ _LONG_NAMES = {
     **_CODES,
     **{
         f"support_{name}_{split}": f"{meaning}, {where}"
-        for split, where in _SPLITS.items()
-        for name, meaning in _SUPPORT.items()
+        for split, where in SPLITS.items()
+        for name, meaning in SUPPORT.items()
     },
     **{f"dictionary_{name}": meaning for name, meaning in _DICTIONARY.items()},
 }
@@ -99,16 +99,17 @@ def paper_panel(
     }
     if dictionary is None:
         return panel
-    _check_dictionary(dictionary, truth, codes_id)
+    check_dictionary(dictionary, truth, codes_id)
     closeness = compare(dictionary, truth)
     panel |= {f"dictionary_{name}": getattr(closeness, name) for name in _DICTIONARY}
     for split, true, codes in (("id", true_id, codes_id), ("ood", true_ood, codes_ood)):
         support = support_metrics(true, codes, closeness.rows, closeness.columns)
-        panel |= {f"support_{name}_{split}": getattr(support, name) for name in _SUPPORT}
+        panel |= {f"support_{name}_{split}": getattr(support, name) for name in SUPPORT}
     return panel
 
 
-def _check_dictionary(dictionary: np.ndarray, truth: np.ndarray | None, codes: np.ndarray) -> None:
+def check_dictionary(dictionary: np.ndarray, truth: np.ndarray | None, codes: np.ndarray) -> None:
+    """Raise ValueError unless the true dictionary is given and each code column has an atom."""
     if truth is None:
         raise ValueError("truth: a dictionary can only be judged beside the true one, got None")
     if dictionary.shape[1] != codes.shape[1]:

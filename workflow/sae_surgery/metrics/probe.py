@@ -1,6 +1,7 @@
 """Accuracy of a linear probe on the codes: whether the label can be read off, here and OOD."""
 
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,8 +40,26 @@ def accuracy(
     ValueError
         If codes are not finite, or codes and labels differ in length (from scikit-learn).
     """
-    if len(np.unique(labels_id)) == 1:
-        return Probe(1.0, float(np.mean(labels_ood == labels_id[0])), 0)
+    predict, n_iter = fit_probe(codes_id, labels_id)
+    acc_id, acc_ood = (
+        np.mean(predict(codes) == labels)
+        for codes, labels in ((codes_id, labels_id), (codes_ood, labels_ood))
+    )
+    return Probe(float(acc_id), float(acc_ood), n_iter)
+
+
+def fit_probe(
+    codes: np.ndarray, labels: np.ndarray
+) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+    """Fit unpenalised logistic regression on codes (sample, atom) and labels (sample,).
+
+    Returns
+    -------
+    What predicts the labels of other codes, and the number of iterations taken: 0 if all labels
+    are the same, which are then predicted always.
+    """
+    if len(np.unique(labels)) == 1:
+        return lambda others: np.full(len(others), labels[0]), 0
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -49,6 +68,5 @@ def accuracy(
     with warnings.catch_warnings():
         # The protocol stops after so many iterations, converged or not; `n_iter` tells which.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        probe.fit(codes_id, labels_id)
-    acc_id, acc_ood = probe.score(codes_id, labels_id), probe.score(codes_ood, labels_ood)
-    return Probe(float(acc_id), float(acc_ood), int(probe.n_iter_[0]))
+        probe.fit(codes, labels)
+    return probe.predict, int(probe.n_iter_[0])

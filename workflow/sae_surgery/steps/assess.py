@@ -11,7 +11,6 @@ import numpy as np
 from sae_surgery import store, surgeries
 from sae_surgery.data import CellData
 from sae_surgery.errors import SurgeryError
-from sae_surgery.metrics.panel import DESCRIPTIONS
 from sae_surgery.operations import Operation
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
@@ -35,7 +34,8 @@ def assess(data_path: Path, operation_paths: Sequence[Path], protocol: str, outp
         raise SurgeryError(f"--operations: files of several surgeries: {', '.join(sorted(names))}")
     (name,) = names
     surgery = surgeries.load(name)
-    scores = _score(operations, surgery, Scorer(data, protocol), data.cell.name)
+    scorer = Scorer(data, protocol)
+    scores = _score(operations, surgery, scorer, data.cell.name)
     origin = Origin(
         title=f"Metrics of {surgery.title} on {data.cell.name}, protocol {protocol}",
         settings={"protocol": protocol},
@@ -45,7 +45,7 @@ def assess(data_path: Path, operation_paths: Sequence[Path], protocol: str, outp
     store.write(
         output,
         "metrics",
-        _variables(scores, operations, surgery, data),
+        _variables(scores, scorer, operations, surgery, data),
         origin,
         cell=data.cell.name,
         protocol=protocol,
@@ -76,7 +76,11 @@ def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer, cell: 
 
 
 def _variables(
-    scores: Scores, operations: list[Operation], surgery: Surgery, data: CellData
+    scores: Scores,
+    scorer: Scorer,
+    operations: list[Operation],
+    surgery: Surgery,
+    data: CellData,
 ) -> Iterator[tuple[str, Variable]]:
     names = [operation.method for operation in operations]
     statuses = [operation.status for operation in operations]
@@ -97,7 +101,8 @@ def _variables(
     dims, shape = zip(*sizes, ("seed", len(seeds)), strict=True)
     places = [(name, place) for name in names for place in product(conditions, steps)]
     nothing = np.full(len(seeds), np.nan)
-    described = DESCRIPTIONS | {name: (text, "1") for name, text in surgery.diagnostics.items()}
+    diagnostics = {name: (text, "1") for name, text in surgery.diagnostics.items()}
+    described = {**scorer.descriptions, **diagnostics}
     for metric, (long_name, units) in described.items():
         values = np.array([scores.get(place, {}).get(metric, nothing) for place in places])
         yield metric, Variable(dims, values.reshape(shape), long_name, units, MISSING)

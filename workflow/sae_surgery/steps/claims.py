@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sae_surgery import store
 from sae_surgery.claims import load
-from sae_surgery.claims.judging import judge
+from sae_surgery.claims.judging import judge, judge_by_correction
 from sae_surgery.claims.pages import as_frame, as_markdown
 from sae_surgery.files import write_text
 
@@ -19,7 +19,9 @@ def claims(list_path: Path, table_paths: Sequence[Path], output_dir: Path) -> No
         If the list or a table is not as it must be.
     """
     read = [store.read(path, "table") for path in table_paths]
-    judgements = judge(load(list_path), {table.attrs["experiment"]: table for table in read})
+    tables, chosen = {table.attrs["experiment"]: table for table in read}, load(list_path)
+    judgements = judge(chosen, tables)
+    by_correction = judge_by_correction(chosen, tables["audit"]) if "audit" in tables else None
     output_dir.mkdir(parents=True, exist_ok=True)
     write_text(output_dir / "claims.csv", as_frame(judgements).to_csv(index=False))
-    write_text(output_dir / "claims.md", as_markdown(judgements))
+    write_text(output_dir / "claims.md", as_markdown(judgements, by_correction))

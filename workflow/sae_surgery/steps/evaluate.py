@@ -10,10 +10,9 @@ from sae_surgery import store
 from sae_surgery.codes import Codes
 from sae_surgery.data import CellData
 from sae_surgery.errors import SurgeryError
-from sae_surgery.metrics.panel import DESCRIPTIONS
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
-from sae_surgery.scoring import MISSING, Scorer
+from sae_surgery.scoring import MISSING, Scorer, read_dictionary
 from sae_surgery.store import Origin, Variable
 
 
@@ -40,9 +39,9 @@ def evaluate(
     all_codes, scores = [], []
     for codes_path, model_path in track(pairs, f"scoring {data.cell.name}"):
         codes = Codes(codes_path, data)
-        dictionary = _dictionary(model_path, codes, data)
+        dictionary = read_dictionary(model_path, codes.method, data)
         if codes.status == "ok":
-            scores.append(scorer.score(codes, dictionary.__getitem__ if dictionary else None))
+            scores.append(scorer.score(codes, dictionary, lam=codes.lam))
         else:
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
             scores.append({})
@@ -53,21 +52,12 @@ def evaluate(
         code=source_digest(__name__),
         inputs={"data": data.digest} | {codes.method: codes.digest for codes in all_codes},
     )
-    variables = _variables(scores, all_codes, data)
+    variables = _variables(scores, scorer, all_codes, data)
     store.write(output, "metrics", variables, origin, cell=data.cell.name, protocol=protocol)
 
 
-def _dictionary(path: Path, codes: Codes, data: CellData) -> list[np.ndarray] | None:
-    """Return a model's dictionary (obs, atom) by seed, or None if it has none."""
-    model = store.read(path, "model", {"data": data.digest})
-    if model.attrs["method"] != codes.method:
-        found = model.attrs["method"]
-        raise SurgeryError(f"{path}: a model of {found}, but codes of {codes.method}")
-    return list(model["dictionary"].values) if "dictionary" in model else None
-
-
 def _variables(
-    scores: list[dict[str, np.ndarray]], all_codes: list[Codes], data: CellData
+    scores: list[dict[str, np.ndarray]], scorer: Scorer, all_codes: list[Codes], data: CellData
 ) -> Iterator[tuple[str, Variable]]:
     names = np.array([codes.method for codes in all_codes])
     yield "method", Variable(("method",), names, "name of the method", None)
@@ -76,6 +66,6 @@ def _variables(
     statuses = np.array([codes.status for codes in all_codes])
     yield "status", Variable(("method",), statuses, "ok, or why the method was skipped", None)
     nothing = np.full(len(seeds), np.nan)
-    for name, (long_name, units) in DESCRIPTIONS.items():
+    for name, (long_name, units) in scorer.descriptions.items():
         values = np.stack([score.get(name, nothing) for score in scores])
         yield name, Variable(("method", "seed"), values, long_name, units, MISSING)

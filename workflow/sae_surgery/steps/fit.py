@@ -1,8 +1,8 @@
 """Fit one method on one cell, all seeds, and infer the codes that are scored."""
 
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,15 @@ from torch import Tensor
 
 from sae_surgery import devices, methods
 from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
-from sae_surgery.codes import PackedCodes, write_codes
-from sae_surgery.data import SCORED, CellData
+from sae_surgery.codes import write_codes
+from sae_surgery.data import CellData
+from sae_surgery.encoding import as_tensor, encode_scored
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Fitted, Method, Model, Problem
 from sae_surgery.models import read_model, write_model
-from sae_surgery.problem import Cell
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
 from sae_surgery.store import Origin
-
-DENSE_CODES = 2**28
-"""Numbers in the dense codes of samples that are encoded together, of all seeds."""
 
 
 def fit(
@@ -51,11 +48,12 @@ def fit(
     data = CellData(data_path)
     parent = _read_parent(method, parent_path, data, device)
     reason = method.why_not(data.cell) or _orphaned(method, parent)
+    parents = {} if parent is None else {"parent": parent.digest}
     origin = Origin(
         title=f"{method.title} on {data.cell.name}",
         settings=asdict(method.settings),
         code=source_digest(__name__, f"{methods.__name__}.{name}"),
-        inputs={"data": data.digest} | ({} if parent is None else {"parent": parent.digest}),
+        inputs={"data": data.digest} | parents,
         device=devices.describe(device),
         threads=threads,
         status=f"skipped: {reason}" if reason else "ok",
@@ -64,8 +62,10 @@ def fit(
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
     problem = _problem(method, data, parent, checkpoint)
     fitted = Fitted(Model()) if reason else method.fit(problem)
-    codes = None if reason else _scored_codes(method, fitted, data, device)
-    write_model(model_path, fitted.model, data, name, origin)
+    codes = None if reason else encode_scored(method, fitted.model, data, device, fitted.codes)
+    # A model is one of the dictionary and train samples, whatever else it is scored on.
+    of_root = replace(origin, inputs={"data": data.root} | parents)
+    write_model(model_path, fitted.model, data, name, of_root)
     write_codes(codes_path, codes, data, name, origin)
     checkpoint.remove()
 
@@ -94,17 +94,18 @@ def _problem(
 
     def true_codes(split: str) -> Tensor:
         dense = [data.true_codes(split, index) for index in range(len(data.seeds))]
-        return _tensor(np.stack(dense), method, device)
+        return as_tensor(np.stack(dense), method, device)
 
     return Problem(
         cell=data.cell,
         seeds=data.seeds,
         device=device,
         observations={
-            split: _tensor(data.observations(split), method, device) for split in method.learns_from
+            split: as_tensor(data.observations(split), method, device)
+            for split in method.learns_from
         },
         dictionary=(
-            _tensor(data.dictionary(), method, device) if "dictionary" in method.knows else None
+            as_tensor(data.dictionary(), method, device) if "dictionary" in method.knows else None
         ),
         true_codes=(
             {split: true_codes(split) for split in method.learns_from}
@@ -115,30 +116,3 @@ def _problem(
         track=track,
         checkpoint=checkpoint,
     )
-
-
-def _scored_codes(
-    method: Method, fitted: Fitted, data: CellData, device: torch.device
-) -> PackedCodes:
-    """Return the codes of the scored splits: those that fitting has made, else encoded now."""
-    packed = []
-    for split in SCORED:
-        if split in fitted.codes:
-            packed.append(PackedCodes.pack(fitted.codes[split].cpu().numpy()))
-        else:
-            observations = _tensor(data.observations(split), method, device)
-            packed += _encode(method, fitted, observations, data.cell)
-    return PackedCodes.join(packed)
-
-
-def _encode(
-    method: Method, fitted: Fitted, observations: Tensor, cell: Cell
-) -> Iterator[PackedCodes]:
-    """Encode as many samples at a time as have dense codes that fit into memory."""
-    size = max(1, DENSE_CODES // (len(observations) * cell.n_latents))
-    for part in observations.split(size, dim=1):
-        yield PackedCodes.pack(method.encode(fitted.model, part, cell).cpu().numpy())
-
-
-def _tensor(values: np.ndarray, method: Method, device: torch.device) -> Tensor:
-    return torch.from_numpy(values).to(device, method.precision)

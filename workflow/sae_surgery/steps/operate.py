@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sae_surgery import devices, surgeries
 from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
 from sae_surgery.codes import Codes
 from sae_surgery.data import SCORED, CellData
+from sae_surgery.encoding import as_tensor
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Method, Model
 from sae_surgery.models import read_fitted
@@ -64,6 +66,9 @@ def operate(
     print(f"{name} of {method_name} on {data.cell.name}: {origin.status}", file=sys.stderr)
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
     patient = None if reason else _patient(method, model, codes, data, checkpoint)
+    if patient and surgery.needs_train:
+        train = as_tensor(data.observations("train"), method, device)
+        patient = replace(patient, train=train)
     write_operation(output, name, surgery, patient, data, method_name, origin)
     checkpoint.remove()
 
@@ -71,9 +76,7 @@ def operate(
 def _patient(
     method: Method, model: Model, codes: Codes, data: CellData, checkpoint: Checkpoint
 ) -> Patient:
-    def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values).to(checkpoint.device, method.precision)
-
+    tensor = partial(as_tensor, method=method, device=checkpoint.device)
     seeds = range(len(data.seeds))
     return Patient(
         cell=data.cell,

@@ -31,10 +31,8 @@ def _variables(cell: Cell, seeds: Sequence[int]) -> Iterator[tuple[str, Variable
         np.dtype(np.float64),
         (draw_dictionary(cell, stream) for stream in streams),
     )
-    yield (
-        "dictionary",
-        Variable(("seed", "obs", "latent"), dictionaries, "true dictionary A, atoms of unit norm"),
-    )
+    dims = ("seed", "obs", "latent")
+    yield "dictionary", Variable(dims, dictionaries, f"true dictionary A, atoms of {cell.norms}")
     support, magnitude = map(np.stack, zip(*(draw_codes(cell, s) for s in streams), strict=True))
     active = ("seed", "sample", "active")
     yield "support", Variable(active, support, "index of the active latent, in order drawn", None)

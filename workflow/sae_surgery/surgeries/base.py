@@ -33,6 +33,8 @@ class Patient:
     """The method's own codes (seed, sample, atom) of the same splits."""
     truth: Tensor
     """The true dictionary A (seed, obs, latent), for the conditions that borrow from it."""
+    train: Tensor | None = None
+    """Y (seed, sample, obs) of train, for a surgery that `needs_train`."""
     track: Tracker = silent
     checkpoint: Checkpoint = NONE
     """Where a long training is saved on its way."""
@@ -44,10 +46,13 @@ class Patient:
 
     def centred(self) -> dict[str, Tensor]:
         """Return y − b_d by split; classical methods know no bias, so it is taken off before."""
+        return {split: self.centre(values) for split, values in self.observations.items()}
+
+    def centre(self, observations: Tensor) -> Tensor:
+        """Take b_d, if there is one, off observations (seed, sample, obs)."""
         if "decoder_bias" not in self.model:
-            return dict(self.observations)
-        bias = self.model.tensor("decoder_bias")[:, None]
-        return {split: values - bias for split, values in self.observations.items()}
+            return observations
+        return observations - self.model.tensor("decoder_bias")[:, None]
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ class Outcome:
 class Surgery(ABC):
     """A way to take a patient apart. Subclass it in a file of its own.
 
-    The workflow reads `references` without importing the file, so it must be a literal in the
-    surgery's own class where it differs from the default.
+    The workflow reads `references`, `strict` and `protocol` without importing the file, so they
+    must be literals in the surgery's own class where they differ from the defaults.
     """
 
     title: ClassVar[str]
@@ -84,6 +89,12 @@ class Surgery(ABC):
     """Long names of further numbers in the outcomes."""
     Settings: ClassVar[type] = NoSettings
     """Frozen dataclass of the settings; its defaults are the paper's."""
+    strict: ClassVar[Mapping[str, Any]] = {}
+    """Settings that differ under the strict protocol."""
+    protocol: ClassVar[str | None] = None
+    """The only protocol that has the surgery, unless its cells are named; None: all have it."""
+    needs_train: bool = False
+    """Whether it learns from train."""
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings

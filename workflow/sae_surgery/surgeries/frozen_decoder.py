@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ class FrozenDecoder(Surgery):
     question = "Is the decoder a bad dictionary, or is the encoder at fault?"
     diagnostics: ClassVar[Mapping[str, str]] = GAP_DIAGNOSTICS
     Settings: ClassVar[type] = LassoSettings
+    strict: ClassVar[Mapping[str, Any]] = {"solver": "exact"}
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:
         """Yield the conditions in the order above."""

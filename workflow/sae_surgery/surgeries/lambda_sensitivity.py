@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sae_surgery.checks import require_positive, require_positive_integer
 from sae_surgery.inference.solver import (
@@ -56,6 +56,7 @@ class LambdaSensitivity(Surgery):
     step_means = "weight λ of the l1 norm"
     diagnostics: ClassVar[Mapping[str, str]] = GAP_DIAGNOSTICS
     Settings: ClassVar[type] = LambdaSensitivitySettings
+    strict: ClassVar[Mapping[str, Any]] = {"solver": "exact"}
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:
         """Yield both conditions, from the largest λ to the smallest."""

@@ -1,16 +1,18 @@
 """The patient's decoder as the start of dictionary learning."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from sae_surgery.checks import require_increasing
 from sae_surgery.inference.fista import fista
+from sae_surgery.inference.solver import infer
 from sae_surgery.learning.dictionary_learning import (
     ROUNDS_OF_CODING,
     DictionaryLearning,
+    LearnedDictionary,
     learning_trajectory,
     random_dictionary,
 )
@@ -31,10 +33,11 @@ class WarmStartDecoderSettings(DictionaryLearning):
 
 
 class WarmStartDecoder(Surgery):
-    """Dictionary learning on val, `warm` from the patient's decoder and `cold` from a random one.
+    """Dictionary learning, `warm` from the patient's decoder and `cold` from a random one.
 
     Each is one run, looked at after several rounds; warm at 0 is the frozen decoder. As published,
-    codes lag the dictionary by one round, so that warm at 1 has the codes of warm at 0. A cold run
+    it learns on val, and codes lag the dictionary by one round, so that warm at 1 has the codes of
+    warm at 0. Learned on train, it is the last dictionary that codes val and ood. A cold run
     differs between patients by the bias that is taken off the observations; without one it is
     `dl_fista` over again, and left out.
     """
@@ -44,6 +47,16 @@ class WarmStartDecoder(Surgery):
     step = "n_rounds"
     step_means = "rounds of dictionary learning"
     Settings: ClassVar[type] = WarmStartDecoderSettings
+    strict: ClassVar[Mapping[str, Any]] = {
+        "learns_from": "train",
+        "solver": "exact",
+        "revive": True,
+    }
+
+    @property
+    def needs_train(self) -> bool:
+        """As the settings say."""
+        return self.settings.learns_from == "train"
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:
         """Yield the warm outcomes, then the cold ones, each by number of rounds."""
@@ -59,22 +72,39 @@ class WarmStartDecoder(Surgery):
         self, patient: Patient, condition: str, initial: Tensor, counts: tuple[int, ...]
     ) -> Iterator[Outcome]:
         observations = patient.centred()
+        published = not self.needs_train
         trajectory = learning_trajectory(
-            observations["val"],
+            observations["val"] if published else patient.centre(patient.train),
             initial,
             self.settings,
             counts,
             patient.track,
             patient.checkpoint.part(condition),
         )
+        code = self._published_codes if published else self._codes
         for count, learned in trajectory:
-            # The published OOD codes are carried along from round to round.
-            rounds = min(max(count, 1), ROUNDS_OF_CODING)
-            codes_ood = fista(
-                observations["ood"],
-                learned.coding_dictionary,
-                self.settings.lam,
-                rounds * self.settings.n_iter,
-            )
-            codes = {"val": learned.codes, "ood": codes_ood}
-            yield Outcome(condition, codes, count, learned.dictionary)
+            yield Outcome(condition, code(observations, learned, count), count, learned.dictionary)
+
+    def _published_codes(
+        self, observations: Mapping[str, Tensor], learned: LearnedDictionary, count: int
+    ) -> dict[str, Tensor]:
+        """Return the codes learned, and OOD codes as if carried along from round to round."""
+        rounds = min(max(count, 1), ROUNDS_OF_CODING)
+        codes_ood = fista(
+            observations["ood"],
+            learned.coding_dictionary,
+            self.settings.lam,
+            rounds * self.settings.n_iter,
+        )
+        return {"val": learned.codes, "ood": codes_ood}
+
+    def _codes(
+        self, observations: Mapping[str, Tensor], learned: LearnedDictionary, count: int
+    ) -> dict[str, Tensor]:
+        """Return codes of samples that nothing was learned from, by the last dictionary."""
+        n_iter = ROUNDS_OF_CODING * self.settings.n_iter
+        coding = replace(self.settings.coding(), n_iter=n_iter)
+        return {
+            split: infer(values, learned.dictionary, coding).codes
+            for split, values in observations.items()
+        }

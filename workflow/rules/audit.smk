@@ -1,0 +1,67 @@
+"""The audit: what each correction of the strict protocol does alone to the published scores."""
+
+
+# Codes that neither protocol has: of one's models on the other's samples.
+use rule encode as encode_by_paper_models with:
+    input:
+        data=rules.renew.output.data,
+        model=rules.fit.output.model,
+    output:
+        codes=ensure(f"{SCORED}/crossed/by_paper_models/{{cell}}/{{method}}.nc", non_empty=True),
+    log:
+        f"{SAMPLED_LOGS}/encode_by_paper_models/{{cell}}/{{method}}.log",
+    benchmark:
+        f"{SAMPLED_BENCHMARKS}/encode_by_paper_models/{{cell}}/{{method}}.tsv"
+    wildcard_constraints:
+        method=one_of(ANEW),
+
+
+use rule encode as encode_paper_samples with:
+    input:
+        data=rules.simulate.output.data,
+        model=rules.fit_strict.output.model,
+    output:
+        codes=ensure(f"{SCORED}/crossed/paper_samples/{{cell}}/{{method}}.nc", non_empty=True),
+    log:
+        f"{SAMPLED_LOGS}/encode_paper_samples/{{cell}}/{{method}}.log",
+    benchmark:
+        f"{SAMPLED_BENCHMARKS}/encode_paper_samples/{{cell}}/{{method}}.tsv"
+    wildcard_constraints:
+        method=one_of(ANEW),
+
+
+def of_audited(shared, anew):
+    """Return an input function: a file a method, in one folder or, fitted anew, in another."""
+    return lambda w: [
+        f"{anew if RUN.fits_anew(name) else shared}/{w.cell}/{name}.nc"
+        for name in RUN.experiments["audit"].methods_on(w.cell)
+    ]
+
+
+rule audit:
+    input:
+        data=rules.simulate.output.data,
+        fresh=rules.renew.output.data,
+        models=of_audited(f"{RESULTS}/models", f"{RESULTS}/models"),
+        codes=of_audited(f"{RESULTS}/codes", f"{RESULTS}/codes"),
+        fresh_codes=of_audited(f"{SCORED}/codes", f"{SCORED}/crossed/by_paper_models"),
+        strict_models=of_audited(f"{RESULTS}/models", f"{SCORED}/models"),
+        strict_codes=of_audited(f"{RESULTS}/codes", f"{SCORED}/crossed/paper_samples"),
+        fresh_strict_codes=of_audited(f"{SCORED}/codes", f"{SCORED}/codes"),
+    output:
+        metrics=ensure(f"{SCORED}/metrics/audit/{{cell}}.nc", non_empty=True),
+    log:
+        f"{SAMPLED_LOGS}/audit/{{cell}}.log",
+    benchmark:
+        f"{SAMPLED_BENCHMARKS}/audit/{{cell}}.tsv"
+    threads: lambda w: evaluate_cost(w).threads
+    resources:
+        mem_mb=lambda w, attempt: attempt * 4 * evaluate_cost(w).mem_mb,
+        runtime=lambda w, attempt: attempt * 5 * evaluate_cost(w).runtime,
+    params:
+        code=step_digest("audit"),
+    shell:
+        "python -m sae_surgery audit --data {input.data} --fresh {input.fresh}"
+        " --models {input.models} --codes {input.codes} --fresh-codes {input.fresh_codes}"
+        " --strict-models {input.strict_models} --strict-codes {input.strict_codes}"
+        " --fresh-strict-codes {input.fresh_strict_codes} --output {output.metrics} 2> {log}"

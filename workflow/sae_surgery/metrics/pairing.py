@@ -1,0 +1,114 @@
+"""Which code column stands for which latent: paired in distribution, and kept.
+
+Latents that are active in distribution are paired one to one with columns of the codes, all of
+them, so that |Pearson correlation| sums to the most. Nothing is padded: a latent without a partner
+counts as not recovered. Out of distribution pairs keep their sign too, so that a column that turns
+about counts against.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sae_surgery.metrics.bootstrap import groups
+from sae_surgery.metrics.matching import SMALLEST_NORM, correlation, match
+
+SMALLEST_VARIANCE = 1e-8
+"""A latent is active in a split where its variance exceeds this."""
+
+
+class Pairing(NamedTuple):
+    """Pairs of latent and code column."""
+
+    latents: np.ndarray
+    """Latent of each pair (pair,), ascending."""
+    columns: np.ndarray
+    """Code column of each pair (pair,)."""
+    signs: np.ndarray
+    """Sign of each pair's correlation (pair,), 1 or -1."""
+
+
+def pair(true: np.ndarray, codes: np.ndarray) -> Pairing:
+    """Pair the latents that are active with columns of the codes.
+
+    Parameters
+    ----------
+    true
+        True codes (sample, latent).
+    codes
+        Inferred codes (sample, atom).
+
+    Raises
+    ------
+    ValueError
+        If no latent is active, or the numbers of samples differ.
+    """
+    active = active_latents(true)
+    correlations = correlation(true.take(active, axis=1), codes)
+    rows, columns = match(np.abs(correlations))
+    signs = np.where(correlations[rows, columns] < 0, -1.0, 1.0)
+    return Pairing(active[rows], columns, signs)
+
+
+def active_latents(true: np.ndarray) -> np.ndarray:
+    """Return the latents (latent,) that vary in true codes (sample, latent).
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
+    active = np.flatnonzero(true.var(axis=0) > SMALLEST_VARIANCE)
+    if not len(active):
+        raise ValueError(
+            f"no latent varies among these {len(true)} samples: there is nothing to match"
+        )
+    return active
+
+
+class Recovery(NamedTuple):
+    """Products of paired columns, summed over groups of samples, and what they are divided by."""
+
+    sums: np.ndarray
+    """Samples, x, y, x², y² and x y (group, 6, pair) of latents x and signed code columns y."""
+    n_active: int
+    """Latents active in the split, with a partner or without."""
+
+
+def recovery(true: np.ndarray, codes: np.ndarray, pairing: Pairing) -> Recovery:
+    """Compare pairs in a split; those whose latent is not active there are left out.
+
+    Parameters are those of `pair`, of any split.
+    """
+    active = active_latents(true)
+    taking_part = np.isin(pairing.latents, active)
+    latents, columns, signs = (part[taking_part] for part in pairing)
+    # Means are taken off so that the sums of squares lose no digits.
+    x_mean = true.mean(axis=0)[latents]
+    y_mean = codes.mean(axis=0, dtype=np.float64)[columns]
+    sums = []
+    for samples in groups(len(true)):
+        x = true[samples][:, latents] - x_mean
+        y = (codes[samples][:, columns] - y_mean) * signs
+        count = np.full(len(latents), float(len(x)))
+        products = (x * x).sum(0), (y * y).sum(0), (x * y).sum(0)
+        sums.append([count, x.sum(0), y.sum(0), *products])
+    return Recovery(np.array(sums), len(active))
+
+
+def mean_correlation(sums: np.ndarray, n_active: int) -> np.ndarray:
+    """Return the mean correlation coefficient (MCC), (…,).
+
+    Parameters
+    ----------
+    sums
+        The sums of `Recovery`, summed over groups, (…, 6, pair).
+    n_active
+        Number of active latents; those without a partner count as zero.
+    """
+    count, x, y, xx, yy, xy = np.moveaxis(sums, -2, 0)
+    x_square, y_square = xx - x * x / count, yy - y * y / count
+    smallest = SMALLEST_NORM**2
+    defined = (x_square > smallest) & (y_square > smallest)
+    norms = np.sqrt(np.where(defined, x_square * y_square, 1.0))
+    return np.where(defined, (xy - x * y / count) / norms, 0.0).sum(-1) / n_active
