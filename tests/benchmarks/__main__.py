@@ -18,6 +18,7 @@ COMPARISONS = (
     "inference_fista",
     "dictionary_rounds",
     "dictionary_learning",
+    "dictionary_scaling",
     "sae_training",
     "evaluation",
     "memory",

@@ -30,6 +30,27 @@ def contestant(log, name, *values, **options):
     return Contestant(name, reader(log, name, *values), **options)
 
 
+def test_the_exponent_of_a_power_is_found():
+    sizes = [100, 200, 500]
+    assert report.exponent(sizes, [3e-5 * n**2.5 for n in sizes]) == pytest.approx(2.5)
+
+
+def test_growth_is_drawn_and_listed_where_it_was_reached(tmp_path):
+    rows = []
+    for n in (100, 200, 500):
+        times = Readings({"cosine 0.9": n / 100, "cosine 0.95": math.inf}, 0.0, limit=9)
+        learner = Contestant("ours", lambda times=times: times, once=True)
+        size = Comparison("dictionary_scaling", f"n = {n}", n, [learner], lambda _: {"error": 0.0})
+        rows += race(size, 1, 60)
+    paths = report.write_figures(tmp_path, rows)
+    assert {path.suffix for path in paths} == {".png", ".pdf", ".csv"}
+    listed = (tmp_path / "dictionary_scaling.csv").read_text().splitlines()
+    assert listed == [
+        "n_latents,goal,seconds",
+        *(f"{n},cosine 0.9,{n // 100}" for n in (100, 200, 500)),
+    ]
+
+
 def test_contestants_take_turns_after_each_has_warmed_up():
     log = []
     race(comparison(contestant(log, "a", *range(4)), contestant(log, "b", *range(4))), 3, 60)

@@ -33,6 +33,10 @@ class Patient:
     """The method's own codes (seed, sample, atom) of the same splits."""
     truth: Tensor
     """The true dictionary A (seed, obs, latent), for the conditions that borrow from it."""
+    train: Tensor
+    """Y (seed, sample, obs) of train, for surgeries that learn."""
+    donor: Model | None = None
+    """The fitted model of the method named by the surgery's `donor`."""
     track: Tracker = silent
     checkpoint: Checkpoint = NONE
     """Where a long training is saved on its way."""
@@ -67,8 +71,8 @@ class Outcome:
 class Surgery(ABC):
     """A way to take a patient apart. Subclass it in a file of its own.
 
-    The workflow reads `references` without importing the file, so it must be a literal in the
-    surgery's own class where it differs from the default.
+    The workflow reads `references`, `donor` and `on_request` without importing the file, so they
+    must be literals in the surgery's own class where they differ from the defaults.
     """
 
     title: ClassVar[str]
@@ -80,6 +84,10 @@ class Surgery(ABC):
     """Long name of the sweep variable."""
     references: ClassVar[tuple[str, ...] | None] = None
     """Methods operated on beside the patients; None: the oracle and the random dictionary."""
+    donor: ClassVar[str | None] = None
+    """Another method whose model a part is taken from."""
+    on_request: ClassVar[bool] = False
+    """Whether it is done only where a configuration names it."""
     diagnostics: ClassVar[Mapping[str, str]] = {}
     """Long names of further numbers in the outcomes."""
     Settings: ClassVar[type] = NoSettings
