@@ -19,6 +19,7 @@ COMPARISONS = (
     "dictionary_rounds",
     "dictionary_learning",
     "dictionary_scaling",
+    "fair_autoencoders",
     "sae_training",
     "evaluation",
     "memory",
