@@ -114,8 +114,9 @@ def _alternating(
             return
 
 
-def _closeness(cosine: float) -> dict[str, float]:
-    return {"distance to the truth (1 − mean cosine)": 1 - cosine}
+def _closeness(clock: "_Clock") -> dict[str, float]:
+    looks = {f"looks until cosine {goal:g}": count for goal, count in clock.looks.items()}
+    return {"distance to the truth (1 − mean cosine)": 1 - clock.cosine, **looks}
 
 
 class _Clock:
@@ -125,6 +126,9 @@ class _Clock:
         self.truth = truth
         self.limit = limit
         self.times = dict.fromkeys(goals, float("inf"))
+        self.looks: dict[float, int] = {}
+        """Looks until each goal that was reached; of ours, these are rounds."""
+        self.n_looks = 0
         self.cosine = 0.0
         self.seconds = 0.0
         self.since = time.process_time()
@@ -132,14 +136,15 @@ class _Clock:
     def look(self, dictionary: np.ndarray) -> bool:
         """Note which goals are reached; return whether all are, or time is up."""
         self.seconds += time.process_time() - self.since
+        self.n_looks += 1
         self.cosine = dictionary_metrics(dictionary, self.truth).mean_cosine
-        for goal, reached_at in self.times.items():
-            if self.cosine >= goal:
-                self.times[goal] = min(reached_at, self.seconds)
+        for goal in self.times:
+            if self.cosine >= goal and goal not in self.looks:
+                self.times[goal], self.looks[goal] = self.seconds, self.n_looks
         self.since = time.process_time()
-        return self.cosine >= max(self.times) or self.seconds > self.limit
+        return len(self.looks) == len(self.times) or self.seconds > self.limit
 
     def readings(self) -> Readings:
-        """Return the time at which each goal was reached, and the last mean cosine."""
+        """Return the time at which each goal was reached, and itself for the rest."""
         values = {f"cosine {goal:g}": seconds for goal, seconds in self.times.items()}
-        return Readings(values, self.cosine, limit=self.seconds)
+        return Readings(values, self, limit=self.seconds)

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks.dictionary_learning import OURS, chased, incremental
 from benchmarks.harness import Comparison
-from benchmarks.problems import draw
-
-SAMPLES_PER_LATENT = 10
+from benchmarks.problems import SAMPLES_PER_LATENT, draw
 
 
 def comparisons(quick: bool) -> Iterator[Comparison]:

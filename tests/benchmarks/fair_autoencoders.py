@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.dictionary_learning import OURS, incremental
 from benchmarks.harness import Comparison, Contestant
-from benchmarks.problems import LAM, Drawn, K, draw
+from benchmarks.problems import LAM, SAMPLES_PER_LATENT, Drawn, K, draw
 from sae_surgery.learning.autoencoder import (
     Autoencoder,
     JumpRelu,
@@ -28,7 +28,6 @@ from sae_surgery.learning.autoencoder import (
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.metrics.dictionary import dictionary_metrics
 
-SAMPLES_PER_LATENT = 10
 WIDTHS = (1, 2, 4)
 """Atoms for each latent."""
 PENALTIES = (1e-4, 1e-3, 1e-2)

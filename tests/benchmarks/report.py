@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from math import isnan
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks import growth
 from benchmarks.harness import Row
 from sae_surgery import store
 from sae_surgery.figures import style
@@ -166,47 +167,7 @@ def write_figures(folder: Path, rows: Sequence[Row]) -> list[Path]:
                 paths = [folder / f"{name}_{suffix}.{kind}" for kind in ("png", "pdf")]
                 style.save(figure, paths)
                 written += paths
-    return written + _write_growth(folder, rows)
-
-
-def _write_growth(folder: Path, rows: Sequence[Row]) -> list[Path]:
-    """Draw the time to each goal against n, with the exponents, and write it as a table."""
-    chosen = [row for row in rows if row.comparison == "dictionary_scaling" and row.status == "ok"]
-    by_goal = {}
-    for row in chosen:
-        by_goal.setdefault(row.size.rpartition(", ")[2], []).append(row)
-    by_goal = {goal: points for goal, points in by_goal.items() if len(points) > 1}
-    if not by_goal:
-        return []
-    with style.applied():
-        figure = _growth(by_goal)
-    paths = [folder / f"dictionary_scaling.{kind}" for kind in ("png", "pdf")]
-    style.save(figure, paths)
-    lines = [
-        f"{row.n_latents},{goal},{row.median:.4g}\n"
-        for goal, points in by_goal.items()
-        for row in points
-    ]
-    table = folder / "dictionary_scaling.csv"
-    write_text(table, "".join(["n_latents,goal,seconds\n", *lines]))
-    return [*paths, table]
-
-
-def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
-    """Return b of the seconds a n^b that fit best, in logarithms."""
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
-
-
-def _growth(by_goal: Mapping[str, Sequence[Row]]) -> Figure:
-    figure = Figure(figsize=(0.5 * style.TEXT_WIDTH, 0.4 * style.TEXT_WIDTH), layout="constrained")
-    axes = figure.subplots()
-    for index, (goal, points) in enumerate(by_goal.items()):
-        n, seconds = [row.n_latents for row in points], [row.median for row in points]
-        label = f"{goal}: seconds ∝ n^{exponent(n, seconds):.2f}"
-        axes.plot(n, seconds, label=label, **_line_style(goal, index))
-    axes.set(xscale="log", yscale="log", xlabel="latents n", ylabel="processor seconds")
-    axes.legend(fontsize=style.LEGEND_SIZE)
-    return figure
+    return written + growth.write(folder, rows)
 
 
 def _time_against_n(rows: Sequence[Row]) -> Figure:
