@@ -18,6 +18,8 @@ COMPARISONS = (
     "inference_fista",
     "dictionary_rounds",
     "dictionary_learning",
+    "dictionary_scaling",
+    "fair_autoencoders",
     "sae_training",
     "evaluation",
     "memory",

@@ -12,6 +12,8 @@ from sae_surgery.sampling import dense_codes, draw_codes, draw_dictionary, label
 
 K = 10
 LAM = 0.1
+SAMPLES_PER_LATENT = 10
+"""To learn from, where dictionaries of several sizes are learned."""
 
 
 @dataclass(frozen=True)

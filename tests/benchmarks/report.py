@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks import growth
 from benchmarks.harness import Row
 from sae_surgery import store
 from sae_surgery.figures import style
@@ -166,7 +167,7 @@ def write_figures(folder: Path, rows: Sequence[Row]) -> list[Path]:
                 paths = [folder / f"{name}_{suffix}.{kind}" for kind in ("png", "pdf")]
                 style.save(figure, paths)
                 written += paths
-    return written
+    return written + growth.write(folder, rows)
 
 
 def _time_against_n(rows: Sequence[Row]) -> Figure:

@@ -131,6 +131,19 @@ def test_a_surgery_that_learns_does_too(bench, scratch, monkeypatch):
     assert not scratch.exists()
 
 
+def test_so_does_one_that_trains_encoders(bench, scratch, tmp_path, monkeypatch):
+    fitted = tmp_path / "model.nc", tmp_path / "codes.nc"
+    fit_step.fit("sae_relu", bench.data(), None, SETTINGS["sae_relu"], "cpu", 1, *fitted)
+    whole, pieces = (scratch.with_name(f"{part}.nc") for part in ("whole", "pieces"))
+    given, donor = (bench.data(), *fitted, {}, "cpu", 1), bench.fit("dl_scaled")[0]
+    operate = operate_step.operate
+    operate("learned_dictionary", *given, whole, donor)
+    cuts = run_in_pieces(operate, monkeypatch, 4, "learned_dictionary", *given, pieces, donor)
+    assert cuts >= 3
+    assert whole.read_bytes() == pieces.read_bytes()
+    assert not scratch.exists()
+
+
 KILLED = """
 import os, signal, sys
 from sae_surgery import checkpoints, cli

@@ -29,7 +29,9 @@ def done(bench, name, patient, seeds=SEEDS, again=""):
     if not path.exists():
         model, codes = bench.fit(patient, seeds)
         settings = BRIEF.get(name, {})
-        operate(name, bench.data(seeds), model, codes, settings, "cpu", 1, path)
+        donor = surgeries.trait(name, "donor")
+        donor_path = bench.fit(donor, seeds)[0] if donor else None
+        operate(name, bench.data(seeds), model, codes, settings, "cpu", 1, path, donor_path)
     return path
 
 
@@ -38,10 +40,10 @@ def read(bench, name, patient, seeds=SEEDS):
 
 
 @ALL
-def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
-    surgery = type(surgeries.load(name))
-    assert surgeries.trait(name, "references") == surgery.references
-    assert surgeries.trait(name, "protocol") == surgery.protocol
+@pytest.mark.parametrize("trait", ["references", "donor", "on_request"])
+def test_traits_that_the_workflow_reads_are_literals_of_the_class(name, trait):
+    read, written = surgeries.trait(name, trait), getattr(type(surgeries.load(name)), trait)
+    assert read == (written or None)
 
 
 @ALL
@@ -224,6 +226,49 @@ def test_operations_of_several_surgeries_are_refused(bench):
 def test_unknown_surgery_names_the_near_miss():
     with pytest.raises(SurgeryError, match="did you mean 'frozen_decoder'"):
         surgeries.load("frozen_decodr")
+
+
+@pytest.mark.parametrize("patient", ["sae_relu", "sae_topk", "sae_jumprelu", "sae_mp", "dl_lista"])
+def test_an_exchanged_dictionary_stays_as_it_is(bench, patient):
+    operation, data = read(bench, "learned_dictionary", patient), CellData(bench.data())
+    places = [condition for condition, _ in operation.places(None)]
+    learned = store.read(bench.fit("dl_scaled")[0], "model")["dictionary"].values
+    for seed in range(len(SEEDS)):
+        for condition, dictionary in (("learned", learned), ("true", data.dictionary())):
+            np.testing.assert_array_equal(
+                operation.dictionary(places.index(condition), seed),
+                dictionary[seed].astype(np.float32),
+            )
+
+
+@pytest.mark.parametrize("patient", ["sae_relu", "sae_topk", "sae_jumprelu", "dl_lista"])
+def test_an_encoder_is_trained_on_the_dictionary_that_it_is_given(bench, patient):
+    operation, data = read(bench, "learned_dictionary", patient), CellData(bench.data())
+    truth, observations = data.dictionary()[0], data.observations("ood")[0]
+
+    def error(condition):
+        outcome = operation.places(None).index((condition, None))
+        return np.square(operation.dense("ood", outcome, 0) @ truth.T - observations).mean()
+
+    assert error("true") < error("learned")
+
+
+def test_what_solves_for_its_codes_does_so_with_the_dictionary_that_it_is_given(bench):
+    operation = read(bench, "learned_dictionary", "dl_scaled")
+    own, learned, true = range(3)
+    np.testing.assert_array_equal(
+        operation.dense("ood", own, 1), operation.dense("ood", learned, 1)
+    )
+    assert np.abs(operation.dense("ood", own, 1) - operation.dense("ood", true, 1)).max() > 0.01
+
+
+def test_a_surgery_with_a_donor_needs_its_model(bench):
+    model, codes = bench.fit("sae_relu")
+    given = bench.data(), model, codes, {}, "cpu", 1, bench.folder / "x.nc"
+    with pytest.raises(SurgeryError, match="takes a part from a model of dl_scaled"):
+        operate("learned_dictionary", *given)
+    with pytest.raises(SurgeryError, match="takes a part from no other model"):
+        operate("frozen_decoder", *given, model)
 
 
 @pytest.mark.parametrize("name", ["frozen_decoder", "lambda_sensitivity"])

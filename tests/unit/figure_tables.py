@@ -27,6 +27,7 @@ SWEEPS = {
     "samples": {"n_samples": [100, 500, 1000, 5000, 10000, 50000, 100000]},
     "samples_large": {"n_samples": [100, 500, 1000, 5000, 10000]},
     "sparsity": {"k": [2, 5, 10, 20, 50, 100]},
+    "scaling": {"n_latents": [100, 500], "samples_per_latent": [1, 2.5, 10]},
     "phase_transition": {
         "n_latents": [50, 100],
         "k": [3, 10],
@@ -40,6 +41,7 @@ SURGERIES = {
         "condition": ["own", "frozen", "renormed", "oracle_norms", "refined"],
         "n_latents": [50, 100],
     },
+    "learned_dictionary": {"condition": ["own", "learned", "true"], "n_latents": [50, 100]},
     "support_recovery": {
         "condition": ["own", "lstsq", "lstsq_exact", "nnls"],
         "n_latents": [50, 100],
@@ -78,7 +80,8 @@ OTHERS = {"audit": {"condition": [*CORRECTIONS], "n_latents": [50, 100]}}
 def make_table(experiment, methods=tuple(LEVELS), seeds=3):
     """Make a table of an experiment; every variable is its method's level and a little noise."""
     axes = (SWEEPS | SURGERIES | OTHERS)[experiment]
-    names = [*METRICS] if experiment in SWEEPS else [*DESCRIPTIONS, "val_mse", "val_l0"]
+    of_codes = experiment in SWEEPS and experiment != "scaling"
+    names = [*METRICS] if of_codes else [*DESCRIPTIONS, "val_mse", "val_l0"]
     random = np.random.default_rng(0)
     shape = (len(methods), *map(len, axes.values()), seeds)
     level = np.reshape([LEVELS[m][2] for m in methods], (-1,) + (1,) * (len(shape) - 1))
@@ -96,6 +99,8 @@ def make_table(experiment, methods=tuple(LEVELS), seeds=3):
     table = xr.Dataset(variables, coords)
     if experiment == "phase_transition":
         table["obs_dim"] = (tuple(axes), observation_dims(axes))
+    if experiment == "scaling":
+        table["least_samples_per_latent"] = (tuple(axes), np.full(shape[1:-1], 1.2))
     return table
 
 

@@ -188,17 +188,19 @@ def test_training_follows_a_literal_loop(name):
                 torch.testing.assert_close(actual, wanted, atol=1e-5, rtol=1e-4, msg=key)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("n_samples", [150, 129])
 @pytest.mark.parametrize("name", NAMES)
-def test_compiled_epochs_are_those_of_tensors(name, n_samples):
+def test_compiled_epochs_are_those_of_tensors(name, n_samples, frozen):
     autoencoder = make(name, learning_rate=0.01)
     parameters = random_parameters(name, 2)
     if name == "topk":  # fewer than k positive preactivations in most samples
         parameters.encoder_bias.sub_(2)
     observations, order = observe(2, n_samples).double(), BatchOrder((0, 1), n_samples)
     single = parameters.to(torch.zeros(1)), observations.float()
-    loops = CompiledDescent(autoencoder, *single, OBS_DIM)
-    tensors = TorchDescent(autoencoder, parameters, observations, OBS_DIM)
+    learns = [key for key in autoencoder.learns if key != "decoder" or not frozen]
+    loops = CompiledDescent(autoencoder, learns, *single, OBS_DIM)
+    tensors = TorchDescent(autoencoder, learns, parameters, observations, OBS_DIM)
     for _ in range(3):
         visits = order.next_epoch()
         losses = zip(loops.epoch(visits), tensors.epoch(visits), strict=True)
@@ -208,6 +210,21 @@ def test_compiled_epochs_are_those_of_tensors(name, n_samples):
         if (expected := getattr(tensors.parameters, key)) is not None:
             actual = getattr(loops.parameters, key).double()
             torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_decoder_that_is_given_stays_and_the_rest_is_learned(name, dtype):
+    seeds = (0, 1)
+    autoencoder = make(name, epochs=4, renormalise_every=2, learning_rate=0.01)
+    observations = observe(len(seeds), 150).to(dtype)
+    decoder = 2 * random_parameters(name, len(seeds)).decoder.to(dtype)
+    trained, history = train_autoencoder(autoencoder, observations, WIDTH, seeds, decoder=decoder)
+    assert torch.equal(trained.decoder, decoder)
+    assert (trained.decoder_bias != 0).all()
+    if "encoder_weight" in autoencoder.learns:
+        assert not torch.equal(trained.encoder_weight, decoder.mT)
+        assert (history.reconstruction[:, -1] < history.reconstruction[:, 0]).all()
 
 
 @pytest.mark.parametrize("k", [1, 4, 30])

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from benchmarks import report
+from benchmarks import growth, report
 from benchmarks.harness import Comparison, Contestant, Readings, limited_threads, race
 from sae_surgery import store
 
@@ -28,6 +28,27 @@ def reader(log, name, *values):
 
 def contestant(log, name, *values, **options):
     return Contestant(name, reader(log, name, *values), **options)
+
+
+def test_the_exponent_of_a_power_is_found():
+    sizes = [100, 200, 500]
+    assert growth.exponent(sizes, [3e-5 * n**2.5 for n in sizes]) == pytest.approx(2.5)
+
+
+def test_growth_is_drawn_and_listed_where_it_was_reached(tmp_path):
+    rows, sizes = [], (100, 200, 500)
+    for n in sizes:
+        times = Readings({"cosine 0.9": n / 100, "cosine 0.95": math.inf}, 0.0, limit=9)
+        learner = Contestant("ours", lambda times=times: times, once=True)
+        measures = {"distance": 0.1, "looks until cosine 0.9": 7}
+        size = Comparison("dictionary_scaling", f"n = {n}", n, [learner], lambda _, m=measures: m)
+        rows += race(size, 1, 60)
+    paths = report.write_figures(tmp_path, rows)
+    assert {path.suffix for path in paths} == {".png", ".pdf", ".csv"}
+    table = growth.reached(rows)
+    assert table["goal"].tolist() == ["cosine 0.9"] * 3
+    assert table["seconds"].tolist() == [1, 2, 5]
+    assert table["gflop"].tolist() == [7 * growth.round_gflop(n) for n in sizes]
 
 
 def test_contestants_take_turns_after_each_has_warmed_up():

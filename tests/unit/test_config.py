@@ -12,8 +12,9 @@ import yaml
 from sae_surgery import config, costs, methods, store, surgeries
 
 ROOT = Path(__file__).parents[2]
-KEPT = ["reference.yaml", "strict.yaml"]
-SURGERIES = set(surgeries.available()) - {"penalty_sweep"}
+KEPT = ["reference.yaml", "strict.yaml", "scaling.yaml"]
+ALWAYS = {name for name in surgeries.available() if not surgeries.trait(name, "on_request")}
+"""Surgeries that are done where a configuration names none."""
 GOOD = {
     "run": "tiny",
     "methods": ["fista_oracle", "pca"],
@@ -104,6 +105,18 @@ BAD = {
     "surgery's setting out of range": (
         {"settings": {"lambda_sensitivity": {"lams": [2.0, 1.0]}}},
         ["settings.lambda_sensitivity", "increasing"],
+    ),
+    "samples counted twice": (
+        sweep(n_samples=[100], samples_per_latent=[10]),
+        ["sweeps.latents", "only one of n_samples, samples_per_latent"],
+    ),
+    "no samples per latent swept": (
+        sweep(over=["n_latents", "samples_per_latent"]),
+        ["sweeps.latents.over", "'samples_per_latent' has no values", "n_samples"],
+    ),
+    "samples swept that are counted per latent": (
+        sweep(over=["n_latents", "n_samples"], samples_per_latent=[10]),
+        ["sweeps.latents.over", "'n_samples' has no values", "samples_per_latent"],
     ),
     "sweeps a list": ({"sweeps": [1]}, ["sweeps", "[1]", "object"]),
     "sweep not a mapping": ({"sweeps": {"latents": [20]}}, ["sweeps.latents", "[20]", "object"]),
@@ -209,9 +222,16 @@ def test_each_infeasible_cell_is_listed():
     assert [problem.count("infeasible") for problem in caught.value.problems] == [1, 1]
 
 
-def test_samples_can_grow_with_the_latents():
-    run = config.load(merged(GOOD, sweep(samples_per_latent=12.5, n_samples=[5000])))
-    assert [cell.n_samples for cell in run.cells.values()] == [250, 500]
+def test_samples_can_be_counted_per_latent():
+    keys = {"over": ["n_latents", "samples_per_latent"], "n_latents": [20, 40]}
+    out = {"pca": {"n_latents": [40], "samples_per_latent": [10]}}
+    run = config.load(merged(GOOD, sweep(**keys, samples_per_latent=[2.5, 10], leave_out=out)))
+    points = run.experiments["latents"].points
+    assert [(cell.n_latents, cell.n_train) for cell, _ in points] == [
+        (20, 50), (20, 200), (40, 100), (40, 400)
+    ]  # fmt: skip
+    assert points[0][1] == {"n_latents": 20, "samples_per_latent": 2.5}
+    assert run.experiments["latents"].left_out["pca"] == ("n40_k3_m16_s800",)
 
 
 STRICT = {"protocol": "strict", "surgeries": {"cells_of": "latents"}}
@@ -245,14 +265,6 @@ def test_methods_are_fitted_anew_where_the_protocol_differs_only():
     assert not any(paper.fits_anew(name) for name in methods.available())
 
 
-def test_the_penalty_sweep_is_the_strict_protocol_s_unless_it_is_asked_for():
-    paper = {"surgeries": {"cells_of": "latents"}}
-    assert "penalty_sweep" in config.load(merged(GOOD, STRICT)).surgeries
-    assert "penalty_sweep" not in config.load(merged(GOOD, paper)).surgeries
-    paper["surgeries"]["cells_of"] = {"penalty_sweep": "latents"}
-    assert "penalty_sweep" in config.load(merged(GOOD, paper)).surgeries
-
-
 def test_columns_can_have_unequal_norms():
     assert set(config.load(merged(GOOD, sweep(norm_ratio=4))).cells) == {
         f"{name}_r4" for name in config.load(GOOD).cells
@@ -268,7 +280,7 @@ def test_the_default_has_four_cells_and_all_methods():
         "n100_k5_m30_s5000",
     }
     sweeps = {"latents", "samples", "sparsity"}
-    assert run.experiments.keys() == sweeps | SURGERIES
+    assert run.experiments.keys() == sweeps | ALWAYS
     assert all(run.methods_on(cell) == methods.available() for cell in run.cells)
 
 
@@ -285,7 +297,7 @@ def test_a_reference_laid_over_the_default_is_the_reference(name):
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_kept_tables_are_of_the_configuration_of_the_reference(name):
+def test_kept_tables_are_of_their_configuration(name):
     run = config.load(read(name))
     tables = (ROOT / "results" / run.name / run.protocol / "tables").glob("*.nc")
     kept = {path.stem: store.read(path, "table") for path in tables}
@@ -294,10 +306,16 @@ def test_kept_tables_are_of_the_configuration_of_the_reference(name):
         assert json.loads(table.attrs["settings"]) == run.sweep(experiment)
 
 
+def test_scaling_laid_over_the_default_is_scaling():
+    over_default = config.load(merged(read("quick.yaml"), read("scaling.yaml")))
+    assert over_default == config.load(read("scaling.yaml"))
+    assert over_default.redraw
+
+
 def test_the_paper_has_the_published_cells():
     run = config.load(read("paper.yaml"))
     sizes = {name: len(each.points) for name, each in run.experiments.items()}
-    assert {sizes.pop(name) for name in SURGERIES} == {6}
+    assert {sizes.pop(name) for name in ALWAYS} == {6}
     assert sizes == {
         "latents": 6,
         "sparsity": 6,
@@ -423,10 +441,19 @@ def test_a_method_that_cannot_run_on_a_cell_asks_for_little():
 def test_surgeries_operate_on_the_saes_of_their_sweep_and_on_references():
     run = config.load(read("quick.yaml") | {"methods": ["sae_topk", "pca", "sae_mp"]})
     saes = ("sae_topk", "sae_mp")
-    assert run.surgeries.keys() == set(surgeries.available())
+    assert run.surgeries.keys() == ALWAYS
     assert run.surgeries["frozen_decoder"].methods == (*saes, *config.REFERENCES)
     assert run.surgeries["learning_dynamics"].methods == (*saes, "dl_fista")
     assert run.surgeries["frozen_decoder"].cells == run.experiments["latents"].cells
+
+
+def test_a_surgery_on_request_is_done_where_it_is_named_and_has_its_donor_fitted():
+    chosen = {"methods": ["sae_topk"], "surgeries": {"cells_of": {"learned_dictionary": "latents"}}}
+    run = config.load(read("quick.yaml") | chosen)
+    assert run.surgeries.keys() == {"learned_dictionary"}
+    donor = surgeries.trait("learned_dictionary", "donor")
+    cells = run.surgeries["learned_dictionary"].cells
+    assert all(donor in run.fitted_on(cell) for cell in cells)
 
 
 def test_patients_can_be_named():

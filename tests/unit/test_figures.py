@@ -371,3 +371,38 @@ def test_a_phase_transition_leaves_out_what_did_not_run():
     lines = [drawn_line(axis, "sae_mp", table) for axis in drawings["phase_transition"].axes]
     empty = [np.isnan(heights(line)).all() for line in lines]
     assert empty == [False, True, False, True]
+
+
+def maps_of(table):
+    """Return the panels of the map of scaling, by title."""
+    figure = draw("scaling", table)["scaling"]
+    return {axis.get_title(loc="left"): axis for axis in figure.axes if axis.get_title(loc="left")}
+
+
+def test_scaling_has_a_map_for_each_coder_and_one_for_the_best_sae_of_each_cell():
+    table = make_table("scaling", ("dl_fista", "sae_relu", "sae_topk", "random_dictionary"))
+    name = "dictionary_mean_signed_cosine"
+    table[name].loc[{"method": "sae_relu"}] = 0.25
+    table[name].loc[{"method": "sae_topk"}] = [[[0.1] * 3, [0.5] * 3, [np.nan] * 3]] * 2
+    maps = maps_of(table)
+    assert list(maps) == ["DL-FISTA", "Best SAE"]
+    shown = [text.get_text() for text in maps["Best SAE"].texts]
+    assert shown == ["0.25", "0.50", "0.25"] * 2
+
+
+def test_a_cell_that_was_left_out_is_empty_in_its_map():
+    table = make_table("scaling", ("dl_fista", "sae_topk"))
+    for values in table.data_vars.values():
+        if "method" in values.dims:
+            values.loc[{"method": "dl_fista", "n_latents": 500}] = np.nan
+    mesh = maps_of(table)["DL-FISTA"].collections[0]
+    assert np.ma.getmaskarray(mesh.get_array()).tolist() == [[False] * 3, [True] * 3]
+
+
+def test_the_bound_stands_among_the_columns_where_their_logarithms_put_it():
+    table = make_table("scaling", ("dl_fista",))
+    table["least_samples_per_latent"][:] = [[2.5] * 3, [5.0] * 3]
+    (line,) = maps_of(table)["DL-FISTA"].lines
+    # The columns 1, 2.5 and 10 have their centres at 0.5, 1.5 and 2.5.
+    np.testing.assert_allclose(line.get_xdata(), [1.5, 1.5, 2.0, 2.0])
+    np.testing.assert_allclose(line.get_ydata(), [0, 1, 1, 2])

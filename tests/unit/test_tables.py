@@ -109,3 +109,12 @@ def test_surgeries_bring_a_condition_and_a_sweep_of_their_own():
     small, large = table["mcc_id"].values[1, 0].transpose(0, 2, 1)
     np.testing.assert_array_equal(small, [[8, 9], [10, 11], [np.nan, np.nan]])
     np.testing.assert_array_equal(large, [[np.nan, np.nan], [108, 109], [110, 111]])
+
+
+def test_sweeps_over_samples_per_latent_tell_from_how_many_on_all_is_determined():
+    cells = [SMALL | {"samples_per_latent": 2.5}, LARGE | {"samples_per_latent": 1.25}]
+    table = dict(tabulate(sweep(["n_latents", "samples_per_latent"], cells), FILES))
+    least = table["least_samples_per_latent"].values
+    np.testing.assert_allclose(np.diag(least[:, ::-1]), [11 / 9, 20 / 16])
+    assert np.isnan(np.diag(least)).all()
+    assert "least_samples_per_latent" not in dict(tabulate(sweep(["k"], [SMALL]), FILES))

@@ -8,7 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from sae_surgery import config as configuration
-from sae_surgery import costs, figures as figure_registry, gpus, methods, published
+from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN

@@ -9,11 +9,18 @@ def operate_cost(wildcards):
     return costs.operate(CELLS[wildcards.cell], wildcards.method, RUN)
 
 
+def donor_model(wildcards):
+    """Return the model that a surgery takes a part from, if it takes one."""
+    donor = surgeries.trait(wildcards.surgery, "donor")
+    return [model_of(wildcards.cell, donor)] if donor else []
+
+
 rule operate:
     input:
         data=f"{SAMPLED}/data/{{cell}}.nc",
         model=lambda w: model_of(w.cell, w.method),
         codes=f"{SAMPLED}/codes/{{cell}}/{{method}}.nc",
+        donor=donor_model,
     output:
         operation=ensure(f"{SAMPLED}/operations/{{surgery}}/{{cell}}/{{method}}.nc", non_empty=True),
     log:
@@ -30,10 +37,11 @@ rule operate:
         device=lambda w: operate_cost(w).device,
     params:
         settings=lambda w: as_parameter(RUN.settings_of(w.surgery)),
+        donor=lambda w, input: [f"--donor {path}" for path in input.donor],
         code=lambda w: step_digest("operate", f"sae_surgery.surgeries.{w.surgery}"),
     shell:
         "python -m sae_surgery operate {wildcards.surgery} --data {input.data}"
-        " --model {input.model} --codes {input.codes} --settings {params.settings:q}"
+        " --model {input.model} --codes {input.codes} {params.donor} --settings {params.settings:q}"
         " --device {resources.device} --threads {threads} --output {output.operation} 2> {log}"
 
 

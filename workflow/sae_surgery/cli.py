@@ -157,6 +157,12 @@ def _operate(steps: Any) -> None:
     parser.add_argument(
         "--codes", dest="codes_path", type=Path, required=True, help="its codes file"
     )
+    parser.add_argument(
+        "--donor",
+        dest="donor_path",
+        type=Path,
+        help="model file of the method that a part is taken from, if the surgery takes one",
+    )
     _add_settings(parser, "'{\"lam\": 0.05}'")
     _add_machine(parser)
     _add_output(parser)

@@ -6,7 +6,6 @@ heavy.
 
 import difflib
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,7 +20,7 @@ from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell, clipped_dim, compressed_sensing_dim
 
 SCHEMA_FILE = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
-SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "obs_dim_factor")
+SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "samples_per_latent", "obs_dim_factor")
 
 REFERENCES = ("fista_oracle", "random_dictionary")
 """Operated on beside the patients, unless a surgery says otherwise: the ceiling and the floor."""
@@ -237,6 +236,8 @@ def _explain(error: ValidationError) -> str:
     key = ".".join(str(part) for part in error.absolute_path) or "configuration"
     limit, value = error.validator_value, error.instance
     match error.validator:
+        case "not":
+            return f"{key}: only one of {', '.join(limit['required'])} can be given"
         case "additionalProperties":
             unknown = [name for name in value if name not in error.schema["properties"]]
             allowed = ", ".join(error.schema["properties"])
@@ -327,9 +328,8 @@ def _cells_of(config: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the sweep on whose cells each surgery is done; those that are not done have none."""
     cells_of = config["surgeries"]["cells_of"] or {}
     if isinstance(cells_of, str):
-        there = (None, config["protocol"])
-        done = [name for name in surgeries.available() if _trait(name, "protocol") in there]
-        return dict.fromkeys(done, cells_of)
+        names = surgeries.available()
+        return {name: cells_of for name in names if not surgeries.trait(name, "on_request")}
     return cells_of
 
 
@@ -385,31 +385,35 @@ def _expand(
     Raises
     ------
     ConfigError
-        If a variable has several values and is not swept, a cell is infeasible, what is to be left
-        out is not there, or no method is left.
+        If a variable has several values and is not swept or is swept and has none, a cell is
+        infeasible, what is to be left out is not there, or no method is left.
     """
     key = f"sweeps.{name}"
+    variables = _variables(sweep)
     problems = [
         f"{key}.{variable}: {sweep[variable]} has several values; name it in {key}.over, "
         f"which is {sweep['over']}, or leave one"
-        for variable in SWEEP_VARIABLES
+        for variable in variables
         if len(sweep[variable]) > 1 and variable not in sweep["over"]
+    ]
+    problems += [
+        f"{key}.over: {variable!r} has no values here; those that have are {', '.join(variables)}"
+        for variable in sweep["over"]
+        if variable not in variables
     ]
     compared = tuple(each for each in chosen if each in (sweep["methods"] or chosen))
     if not compared:
         problems.append(f"{key}.methods: none of {sweep['methods']} is among methods: {chosen}")
     points: dict[Cell, Coordinates] = {}
-    for values in itertools.product(*(sweep[variable] for variable in SWEEP_VARIABLES)):
-        place = dict(zip(SWEEP_VARIABLES, values, strict=True))
-        if sweep["samples_per_latent"]:
-            place["n_samples"] = math.ceil(sweep["samples_per_latent"] * place["n_latents"])
+    for values in itertools.product(*(sweep[variable] for variable in variables)):
+        place = dict(zip(variables, values, strict=True))
         try:
             cell = _cell(**place, clip=sweep["clip_obs_dim"], norm_ratio=sweep["norm_ratio"])
         except ValueError as error:
             given = ", ".join(f"{variable}={value}" for variable, value in place.items())
             problems.append(f"{key}: infeasible cell {given}: {error}")
             continue
-        points.setdefault(cell, {variable: place[variable] for variable in sweep["over"]})
+        points.setdefault(cell, {name: place[name] for name in sweep["over"] if name in place})
     problems += _wrong_places(f"{key}.leave_out", sweep)
     if problems:
         raise ConfigError(problems)
@@ -423,11 +427,17 @@ def _expand(
     return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()), left_out)
 
 
+def _variables(sweep: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the variables that a sweep has values for: samples are counted in one of two ways."""
+    unused = "n_samples" if sweep["samples_per_latent"] else "samples_per_latent"
+    return tuple(variable for variable in SWEEP_VARIABLES if variable != unused)
+
+
 def _wrong_places(key: str, sweep: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each place at which a method is to be left out that the sweep has not."""
     for method, where in sweep["leave_out"].items():
         for variable, values in where.items():
-            swept = sweep[variable] if variable in sweep["over"] else []
+            swept = (variable in sweep["over"] and sweep[variable]) or []
             for value in values:
                 if value not in swept:
                     allowed = f"values swept are {swept}" if swept else f"{variable} is not swept"
@@ -439,7 +449,15 @@ def _is_at(place: Coordinates, where: Mapping[str, Sequence[float]]) -> bool:
 
 
 def _cell(
-    n_latents: int, k: int, n_samples: int, obs_dim_factor: float, clip: bool, norm_ratio: int
+    n_latents: int,
+    k: int,
+    obs_dim_factor: float,
+    clip: bool,
+    norm_ratio: int,
+    n_samples: int | None = None,
+    samples_per_latent: float | None = None,
 ) -> Cell:
     obs_dim = (clipped_dim if clip else compressed_sensing_dim)(n_latents, k, obs_dim_factor)
+    # Half of the samples are to learn from.
+    n_samples = n_samples or 2 * round(samples_per_latent * n_latents)
     return Cell(n_latents, k, obs_dim, n_samples, norm_ratio)

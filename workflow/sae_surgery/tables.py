@@ -15,6 +15,7 @@ LONG_NAMES = {
     "n_latents": "number of latents n",
     "k": "number of active latents k",
     "n_samples": "number of in-distribution samples",
+    "samples_per_latent": "samples to learn from per latent",
     "obs_dim_factor": "constant c of the observation dimension m = c k ln(n / k)",
 }
 MISSING = "method skipped or left out, metric not defined for it, or nothing at this place"
@@ -54,6 +55,8 @@ def tabulate(
     axes = _axes(over, sweep["methods"], [file for _, file in chosen])
     yield from _coordinates(sweep, axes, chosen[0][1])
     yield "obs_dim", _observation_dims(sweep, over)
+    if "samples_per_latent" in over:
+        yield "least_samples_per_latent", _least_samples(sweep, over)
     for name, described in chosen[0][1].data_vars.items():
         if "seed" in described.dims:
             yield name, _lay_out(name, chosen, axes, over)
@@ -106,6 +109,22 @@ def _observation_dims(sweep: Mapping[str, Any], over: Axes) -> Variable:
         place = tuple(over[name].index(cell[name]) for name in over)
         dims[place] = Cell.parse(cell["cell"]).obs_dim
     return Variable(tuple(over), dims, "observation dimension m; 0 where there is no cell")
+
+
+def _least_samples(sweep: Mapping[str, Any], over: Axes) -> Variable:
+    """Return (m − 1) / (m − k) at each point of the sweep.
+
+    N samples are N m numbers, k codes of each and n unit atoms are N k + n (m − 1): from fewer
+    samples than n (m − 1) / (m − k) these are not determined.
+    """
+    least = np.full([len(values) for values in over.values()], np.nan)
+    for cell in sweep["cells"]:
+        sizes = Cell.parse(cell["cell"])
+        if sizes.obs_dim > sizes.k:
+            place = tuple(over[name].index(cell[name]) for name in over)
+            least[place] = (sizes.obs_dim - 1) / (sizes.obs_dim - sizes.k)
+    long_name = "samples per latent that codes and atoms are as many numbers as"
+    return Variable(tuple(over), least, long_name, "1", "no cell, or k is not below m")
 
 
 def _lay_out(

@@ -36,14 +36,22 @@ class AutoencoderMethod(Method):
         """Return the autoencoder of this method's type and settings, for `k` active latents."""
 
     def fit(self, problem: Problem) -> Fitted:
-        """Train all seeds' autoencoders in the same steps, and record what they learn meanwhile."""
+        """Train all seeds' autoencoders in the same steps."""
+        return Fitted(self._train(problem))
+
+    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+        """Train autoencoders whose decoder is the dictionary."""
+        return self._train(problem, dictionary)
+
+    def _train(self, problem: Problem, decoder: Tensor | None = None) -> Model:
+        """Train and record how, or train on a decoder that is given, which stays as it is."""
         cell = problem.cell
         autoencoder = self.autoencoder(cell.k)
         times = recorded_times(cell, self.settings.epochs, self.settings.record_every)
         records = Records(len(times))
 
         def record(epoch: int, parameters: AutoencoderParameters) -> None:
-            if epoch in times:
+            if epoch in times and decoder is None:
                 at = torch.full((len(problem.seeds),), epoch, device=problem.device)
                 learned = {
                     PARAMETERS[field][0]: getattr(parameters, field) for field in autoencoder.learns
@@ -58,6 +66,7 @@ class AutoencoderMethod(Method):
             problem.track,
             record,
             problem.checkpoint.keeping(records),
+            decoder,
         )
         model = Model()
         for field, (name, dims, long_name) in PARAMETERS.items():
@@ -68,7 +77,7 @@ class AutoencoderMethod(Method):
             model[f"train_{field}"] = Parameter(
                 values, ("epoch",), f"{field} of training, by epoch"
             )
-        return Fitted(model)
+        return model
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Run the encoder."""

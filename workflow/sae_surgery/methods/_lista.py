@@ -35,7 +35,13 @@ class ListaMethod(Method):
 
     def fit(self, problem: Problem) -> Fitted:
         """Train all seeds' networks in the same steps."""
-        dictionary = self.dictionary(problem)
+        return Fitted(self._train(problem, self.dictionary(problem)))
+
+    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+        """Train networks for another dictionary."""
+        return self._train(problem, dictionary)
+
+    def _train(self, problem: Problem, dictionary: Tensor) -> Model:
         observations = problem.observations[self.settings.learns_from]
         parameters = train_lista(
             observations,
@@ -50,7 +56,7 @@ class ListaMethod(Method):
         )
         for name, (dims, long_name) in PARAMETERS.items():
             model[name] = Parameter(getattr(parameters, name), dims, long_name)
-        return Fitted(model)
+        return model
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Run the network."""

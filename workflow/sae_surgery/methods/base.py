@@ -152,6 +152,15 @@ class Method(ABC):
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Infer codes (seed, sample, atom) of observations (seed, sample, obs) of a cell."""
 
+    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+        """Return the model with another dictionary (seed, obs, atom), which stays as it is.
+
+        What encodes by parameters of its own overrides this, and trains them anew on `problem`.
+        """
+        exchanged = Model(model)
+        exchanged["dictionary"] = replace(model["dictionary"], values=dictionary)
+        return exchanged
+
     def decode(self, model: Model, codes: Tensor) -> Tensor:
         """Return the observations (seed, sample, obs) that codes (seed, sample, atom) stand for.
 

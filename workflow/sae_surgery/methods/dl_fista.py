@@ -76,6 +76,11 @@ class DlFista(Method):
         records.add_to(model)
         return Fitted(model, {self.settings.learns_from: result.codes})
 
+    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+        """Exchange the dictionary that makes codes, too."""
+        exchanged = super().with_dictionary(model, dictionary, problem)
+        return Model(exchanged, coding_dictionary=exchanged["dictionary"])
+
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
         """Infer codes from zero, with the dictionary that made the learned codes or the last one.
 

@@ -17,12 +17,12 @@ from sae_surgery.data import SCORED, CellData
 from sae_surgery.encoding import as_tensor
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Method, Model
-from sae_surgery.models import read_fitted
+from sae_surgery.models import read_fitted, read_model
 from sae_surgery.operations import write_operation
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
 from sae_surgery.store import Origin
-from sae_surgery.surgeries.base import Patient
+from sae_surgery.surgeries.base import Patient, Surgery
 
 
 def operate(
@@ -34,6 +34,7 @@ def operate(
     device_name: str,
     threads: int,
     output: Path,
+    donor_path: Path | None = None,
 ) -> None:
     """Do the surgery called `name` and write the codes of its outcomes.
 
@@ -50,22 +51,24 @@ def operate(
     data = CellData(data_path)
     method_name, method, model = read_fitted(model_path, data, device)
     codes = Codes(codes_path, data)
+    donor = _read_donor(surgery, donor_path, data, device)
     if codes.method != method_name:
         raise SurgeryError(f"{codes_path}: codes of {codes.method}, but a model of {method_name}")
     reason = codes.status.removeprefix("skipped: ") if codes.status != "ok" else None
-    reason = reason or surgery.why_not(model)
+    reason = reason or surgery.why_not(model) or _without(surgery, donor)
     origin = Origin(
         title=f"{surgery.title} of {method.title} on {data.cell.name}",
         settings=asdict(surgery.settings),
         code=source_digest(__name__, f"{surgeries.__name__}.{name}"),
-        inputs={"data": data.digest, "model": model.digest, "codes": codes.digest},
+        inputs={"data": data.digest, "model": model.digest, "codes": codes.digest}
+        | ({} if donor is None else {"donor": donor.digest}),
         device=devices.describe(device),
         threads=threads,
         status=f"skipped: {reason}" if reason else "ok",
     )
     print(f"{name} of {method_name} on {data.cell.name}: {origin.status}", file=sys.stderr)
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
-    patient = None if reason else _patient(method, model, codes, data, checkpoint)
+    patient = None if reason else _patient(method, model, codes, donor, data, checkpoint)
     if patient and surgery.needs_train:
         train = as_tensor(data.observations("train"), method, device)
         patient = replace(patient, train=train)
@@ -73,8 +76,29 @@ def operate(
     checkpoint.remove()
 
 
+def _read_donor(
+    surgery: Surgery, path: Path | None, data: CellData, device: torch.device
+) -> Model | None:
+    if (path is None) != (surgery.donor is None):
+        needed = f"a model of {surgery.donor}" if surgery.donor else "no other model"
+        raise SurgeryError(f"--donor: {surgery.title} takes a part from {needed}")
+    return None if path is None else read_model(path, data, device)
+
+
+def _without(surgery: Surgery, donor: Model | None) -> str | None:
+    """Say that the method from whose model a part is taken was itself skipped, if so."""
+    if donor is None or "dictionary" in donor:
+        return None
+    return f"{surgery.donor}, from which a part is taken, cannot run on this cell"
+
+
 def _patient(
-    method: Method, model: Model, codes: Codes, data: CellData, checkpoint: Checkpoint
+    method: Method,
+    model: Model,
+    codes: Codes,
+    donor: Model | None,
+    data: CellData,
+    checkpoint: Checkpoint,
 ) -> Patient:
     tensor = partial(as_tensor, method=method, device=checkpoint.device)
     seeds = range(len(data.seeds))
@@ -89,6 +113,7 @@ def _patient(
             for split in SCORED
         },
         truth=tensor(data.dictionary()),
+        donor=donor,
         track=track,
         checkpoint=checkpoint,
     )

@@ -35,6 +35,8 @@ class Patient:
     """The true dictionary A (seed, obs, latent), for the conditions that borrow from it."""
     train: Tensor | None = None
     """Y (seed, sample, obs) of train, for a surgery that `needs_train`."""
+    donor: Model | None = None
+    """The fitted model of the method named by the surgery's `donor`."""
     track: Tracker = silent
     checkpoint: Checkpoint = NONE
     """Where a long training is saved on its way."""
@@ -72,8 +74,8 @@ class Outcome:
 class Surgery(ABC):
     """A way to take a patient apart. Subclass it in a file of its own.
 
-    The workflow reads `references`, `strict` and `protocol` without importing the file, so they
-    must be literals in the surgery's own class where they differ from the defaults.
+    The workflow reads `references`, `donor`, `strict` and `on_request` without importing the file,
+    so they must be literals in the surgery's own class where they differ from the defaults.
     """
 
     title: ClassVar[str]
@@ -85,14 +87,16 @@ class Surgery(ABC):
     """Long name of the sweep variable."""
     references: ClassVar[tuple[str, ...] | None] = None
     """Methods operated on beside the patients; None: the oracle and the random dictionary."""
+    donor: ClassVar[str | None] = None
+    """Another method whose model a part is taken from."""
+    on_request: ClassVar[bool] = False
+    """Whether it is done only where a configuration names it."""
     diagnostics: ClassVar[Mapping[str, str]] = {}
     """Long names of further numbers in the outcomes."""
     Settings: ClassVar[type] = NoSettings
     """Frozen dataclass of the settings; its defaults are the paper's."""
     strict: ClassVar[Mapping[str, Any]] = {}
     """Settings that differ under the strict protocol."""
-    protocol: ClassVar[str | None] = None
-    """The only protocol that has the surgery, unless its cells are named; None: all have it."""
     needs_train: bool = False
     """Whether it learns from train."""
 

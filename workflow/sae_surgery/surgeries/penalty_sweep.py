@@ -42,7 +42,7 @@ class PenaltySweep(Surgery):
     step = "factor"
     step_means = "factor of the published penalty, or of the number of active codes"
     Settings: ClassVar[type] = PenaltySweepSettings
-    protocol = "strict"
+    on_request = True
     needs_train = True
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:

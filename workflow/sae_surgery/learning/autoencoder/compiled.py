@@ -41,6 +41,8 @@ class Learner(NamedTuple):
     """Running means of the gradient"""
     second: Weights
     """and of its square"""
+    learns_atoms: bool
+    """Whether the decoder moves"""
 
 
 class Batches(NamedTuple):
@@ -83,7 +85,7 @@ def relu_epoch(learner, batches, penalty):
 @compiled
 def jumprelu_epoch(learner, batches, penalty, bandwidth):
     """Train a JumpReLU autoencoder on an epoch; see `JumpRelu`. Returns what `relu_epoch` does."""
-    values, first, second = learner
+    values, first, second = learner.values, learner.first, learner.second
     loss = np.zeros(2)
     for number in range(len(batches.rates)):
         centred = next_batch(batches, number, values.decoder_bias[0])
@@ -127,7 +129,7 @@ def pursuit_epoch(learner, batches, k):
     Returns what `relu_epoch` does. Only correlations of atoms with residuals decide which atoms are
     taken, and taking a times atom j subtracts a times row j of DᵀD from them.
     """
-    values, first, second = learner
+    values, first, second = learner.values, learner.first, learner.second
     loss = np.zeros(2)
     for number in range(len(batches.rates)):
         rates = batches.rates[number]
@@ -140,12 +142,13 @@ def pursuit_epoch(learner, batches, k):
         for sample in range(len(residual)):
             loss[0] += dot(residual, sample, residual, sample) / batches.obs_dim
         by_atoms, by_residual = pull_back_pursuit(residual, chosen, codes, atoms, batches.obs_dim)
-        by_atoms /= norms
-        for atom in range(len(atoms)):
-            # Once because the atoms taken have unit length, once as the decoders of all types.
-            project(by_atoms, atom, atoms, atom)
-            project(by_atoms, atom, values.atoms, atom)
-        update(values.atoms, by_atoms, first.atoms, second.atoms, rates)
+        if learner.learns_atoms:
+            by_atoms /= norms
+            for atom in range(len(atoms)):
+                # Once because the atoms taken have unit length, once as the decoders of all types.
+                project(by_atoms, atom, atoms, atom)
+                project(by_atoms, atom, values.atoms, atom)
+            update(values.atoms, by_atoms, first.atoms, second.atoms, rates)
         by_decoder_bias = -sum_of_rows(by_residual)
         update(values.decoder_bias, by_decoder_bias, first.decoder_bias, second.decoder_bias, rates)
     return loss / len(batches.order)
@@ -391,16 +394,17 @@ def learn_dense(learner, rates, centred, codes, error, gradient):
 
     Codes and gradient are of shape (atom, sample), the others (sample, obs).
     """
-    values, first, second = learner
-    by_atoms = np.dot(codes, error)
+    values, first, second = learner.values, learner.first, learner.second
     by_encoder = np.dot(gradient, centred)
     ones = np.ones(len(centred), centred.dtype)
     by_encoder_bias = np.dot(gradient, ones).reshape(1, -1)
     # b_d is added to the reconstruction and subtracted from what the encoder sees.
     by_decoder_bias = sum_of_rows(error) - np.dot(by_encoder_bias, values.encoder)
-    for atom in range(len(by_atoms)):
-        project(by_atoms, atom, values.atoms, atom)
-    update(values.atoms, by_atoms, first.atoms, second.atoms, rates)
+    if learner.learns_atoms:
+        by_atoms = np.dot(codes, error)
+        for atom in range(len(by_atoms)):
+            project(by_atoms, atom, values.atoms, atom)
+        update(values.atoms, by_atoms, first.atoms, second.atoms, rates)
     update(values.encoder, by_encoder, first.encoder, second.encoder, rates)
     update(values.encoder_bias, by_encoder_bias, first.encoder_bias, second.encoder_bias, rates)
     update(values.decoder_bias, by_decoder_bias, first.decoder_bias, second.decoder_bias, rates)
@@ -409,7 +413,7 @@ def learn_dense(learner, rates, centred, codes, error, gradient):
 @compiled
 def learn_sparse(learner, rates, centred, chosen, codes, error):
     """Do what `learn_dense` does for codes (sample, k) of atoms `chosen`, an atom at a time."""
-    values, first, second = learner
+    values, first, second = learner.values, learner.first, learner.second
     k = codes.shape[1]
     starts, entries = by_atom(chosen, len(values.atoms))
     by_row = np.empty((1, centred.shape[1]), centred.dtype)
@@ -427,8 +431,9 @@ def learn_sparse(learner, rates, centred, chosen, codes, error):
                 add(code, error, sample, by_row, 0)
                 add(slope, centred, sample, by_encoder_row, 0)
         add(-by_encoder_bias[0, atom], values.encoder, atom, by_decoder_bias, 0)
-        project(by_row, 0, values.atoms, atom)
-        update_row(values.atoms, atom, by_row, 0, first.atoms, second.atoms, rates)
+        if learner.learns_atoms:
+            project(by_row, 0, values.atoms, atom)
+            update_row(values.atoms, atom, by_row, 0, first.atoms, second.atoms, rates)
         update_row(values.encoder, atom, by_encoder_row, 0, first.encoder, second.encoder, rates)
     update(values.encoder_bias, by_encoder_bias, first.encoder_bias, second.encoder_bias, rates)
     update(values.decoder_bias, by_decoder_bias, first.decoder_bias, second.decoder_bias, rates)

@@ -7,7 +7,7 @@ rounding tells them apart.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,12 @@ from torch import Tensor
 
 from sae_surgery.checkpoints import InPlace
 from sae_surgery.inference.layout import VECTOR_WIDTH
-from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters, BatchLoss
+from sae_surgery.learning.autoencoder.base import (
+    Autoencoder,
+    AutoencoderParameters,
+    BatchLoss,
+    TrainingSettings,
+)
 from sae_surgery.learning.seeds import adamw_rates, each_seed
 
 
@@ -27,6 +32,8 @@ class Descent(ABC):
     ----------
     autoencoder
         The type, with its settings.
+    learns
+        Which of the parameters that the type learns are learned; all, or all but the decoder.
     parameters
         Where to start, on the device of the observations; copied.
     observations
@@ -42,6 +49,7 @@ class Descent(ABC):
     def __init__(
         self,
         autoencoder: Autoencoder,
+        learns: Sequence[str],
         parameters: AutoencoderParameters,
         observations: Tensor,
         obs_dim: int,
@@ -69,9 +77,14 @@ def descent_for(observations: Tensor) -> type[Descent]:
 class TorchDescent(Descent):
     """All seeds in the same steps, which launches few kernels on a GPU."""
 
-    def __init__(self, autoencoder, parameters, observations, obs_dim):
+    def __init__(self, autoencoder, learns, parameters, observations, obs_dim):
         self.autoencoder, self.observations, self.obs_dim = autoencoder, observations, obs_dim
-        self.parameters, self.gradients, self.optimiser = _optimise(autoencoder, parameters)
+        self.learns = learns
+        self.parameters, self.gradients, self.optimiser = _optimise(
+            autoencoder.settings, learns, parameters
+        )
+        # The gradient of a decoder that stays as it is has no use, but a place.
+        self.gradients.setdefault("decoder", torch.empty_like(parameters.decoder))
 
     def epoch(self, order: Tensor) -> BatchLoss:
         """Visit the samples in an order (seed, sample); return the mean loss before the steps."""
@@ -90,7 +103,7 @@ class TorchDescent(Descent):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what epochs change."""
-        learned = {name: getattr(self.parameters, name) for name in self.autoencoder.learns}
+        learned = {name: getattr(self.parameters, name) for name in self.learns}
         return {"learned": learned, "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -106,7 +119,7 @@ class CompiledDescent(Descent):
     A seed's numbers do not depend on the others, nor on the number of threads.
     """
 
-    def __init__(self, autoencoder, parameters, observations, obs_dim):
+    def __init__(self, autoencoder, learns, parameters, observations, obs_dim):
         from sae_surgery.learning.autoencoder.compiled import Learner, Weights
 
         self.autoencoder, self.obs_dim = autoencoder, obs_dim
@@ -123,7 +136,10 @@ class CompiledDescent(Descent):
             )
             for seed in range(len(observations))
         ]
-        self.learners = [Learner(each, _zeros_like(each), _zeros_like(each)) for each in values]
+        self.learners = [
+            Learner(each, _zeros_like(each), _zeros_like(each), "decoder" in learns)
+            for each in values
+        ]
         self.n_steps = 0
 
     def epoch(self, order: Tensor) -> BatchLoss:
@@ -154,7 +170,8 @@ class CompiledDescent(Descent):
         self._arrays().load_state_dict(state_dict["arrays"])
 
     def _arrays(self) -> InPlace:
-        return InPlace(*(a for learner in self.learners for weights in learner for a in weights))
+        weights = (part for learner in self.learners for part in learner[:3])
+        return InPlace(*(array for part in weights for array in part))
 
 
 def _threshold_or_empty(parameters: AutoencoderParameters, seed: int) -> np.ndarray:
@@ -168,7 +185,7 @@ def _zeros_like(weights):
 
 
 def _optimise(
-    autoencoder: Autoencoder, parameters: AutoencoderParameters
+    settings: TrainingSettings, learns: Sequence[str], parameters: AutoencoderParameters
 ) -> tuple[AutoencoderParameters, dict[str, Tensor], torch.optim.Optimizer]:
     """Move what is learned into one flat tensor, so that the optimiser's step is a single call.
 
@@ -177,7 +194,7 @@ def _optimise(
     The parameters, their gradients by name, and the optimiser; the learned parameters and the
     gradients are views of the two tensors that the optimiser sees.
     """
-    learned = {name: getattr(parameters, name) for name in autoencoder.learns}
+    learned = {name: getattr(parameters, name) for name in learns}
     sizes = [value.numel() + -value.numel() % VECTOR_WIDTH for value in learned.values()]
     flat = parameters.decoder.new_zeros(sum(sizes))
     flat.grad = torch.zeros_like(flat)
@@ -186,7 +203,6 @@ def _optimise(
     for (name, value), block, gradient_block in blocks:
         views[name] = block[: value.numel()].view_as(value).copy_(value)
         gradients[name] = gradient_block[: value.numel()].view_as(value)
-    settings = autoencoder.settings
     optimiser = torch.optim.AdamW(
         [flat], lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )

@@ -38,6 +38,7 @@ def train_autoencoder(
     progress: Tracker = silent,
     on_epoch: Callable[[int, AutoencoderParameters], None] = _ignore,
     checkpoint: Checkpoint = NONE,
+    decoder: Tensor | None = None,
 ) -> tuple[AutoencoderParameters, TrainingHistory]:
     """Train one autoencoder a seed, on the device of the observations; see `descent`.
 
@@ -60,6 +61,9 @@ def train_autoencoder(
         what should stay.
     checkpoint
         Saves what is learned between epochs.
+    decoder
+        W_d (seed, obs, atom) that stays as it is, with an encoder that begins as its transpose;
+        None has both learned.
 
     Raises
     ------
@@ -74,8 +78,13 @@ def train_autoencoder(
     settings = autoencoder.settings
     n_samples, obs_dim = observations.shape[1:]
     observations = pad(observations, (0, -obs_dim % VECTOR_WIDTH))
-    parameters = _pad(autoencoder.initial_parameters(seeds, width, obs_dim)).to(observations)
-    descent = descent_for(observations)(autoencoder, parameters, observations, obs_dim)
+    start = autoencoder.initial_parameters(seeds, width, obs_dim)
+    learns = autoencoder.learns
+    if decoder is not None:
+        start = start._replace(decoder=decoder, encoder_weight=decoder.mT)
+        learns = tuple(name for name in learns if name != "decoder")
+    parameters = _pad(start).to(observations)
+    descent = descent_for(observations)(autoencoder, learns, parameters, observations, obs_dim)
     parameters, trimmed = descent.parameters, _trim(descent.parameters, obs_dim)
     epochs_before = LOADER_ORDER.index(autoencoder.name) * settings.epochs
     order = BatchOrder(seeds, n_samples, epochs_before)
@@ -88,7 +97,7 @@ def train_autoencoder(
         loss = descent.epoch(order.next_epoch())
         for record, value in zip(history, loss, strict=True):
             record[:, epoch] = value
-        if epoch % settings.renormalise_every == 0:
+        if decoder is None and epoch % settings.renormalise_every == 0:
             parameters.decoder.copy_(unit_columns(parameters.decoder))
         on_epoch(epoch, trimmed)
     return trimmed.clone(), history
