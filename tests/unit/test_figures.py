@@ -67,7 +67,7 @@ def test_figures_are_found_without_drawing_anything():
 @pytest.mark.parametrize("call", [figures.load, figures.inputs])
 @pytest.mark.parametrize("name", ["nonsense", "style"])
 def test_an_unknown_figure_is_refused_with_the_known_ones(call, name):
-    with pytest.raises(SurgeryError, match=f"'{name}' is unknown; there are frozen_decoder, "):
+    with pytest.raises(SurgeryError, match=f"'{name}' is unknown; there are audit, "):
         call(name)
 
 
