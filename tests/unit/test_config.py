@@ -423,7 +423,7 @@ def test_a_method_that_cannot_run_on_a_cell_asks_for_little():
 def test_surgeries_operate_on_the_saes_of_their_sweep_and_on_references():
     run = config.load(read("quick.yaml") | {"methods": ["sae_topk", "pca", "sae_mp"]})
     saes = ("sae_topk", "sae_mp")
-    assert run.surgeries.keys() == set(surgeries.available())
+    assert run.surgeries.keys() == SURGERIES
     assert run.surgeries["frozen_decoder"].methods == (*saes, *config.REFERENCES)
     assert run.surgeries["learning_dynamics"].methods == (*saes, "dl_fista")
     assert run.surgeries["frozen_decoder"].cells == run.experiments["latents"].cells
