@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from benchmarks.harness import Row
 from benchmarks.problems import SAMPLES_PER_LATENT, K
@@ -13,6 +14,9 @@ from sae_surgery.figures import style
 from sae_surgery.files import write_text
 from sae_surgery.learning.incremental import IncrementalLearning
 from sae_surgery.problem import compressed_sensing_dim
+
+LARGEST = 3
+"""Sizes whose growth is fitted; at the smallest, time goes into what does not depend on n."""
 
 
 def write(folder: Path, rows: Sequence[Row]) -> list[Path]:
@@ -63,9 +67,13 @@ def _draw(table: pd.DataFrame) -> Figure:
     units = {"seconds": "Processor seconds", "gflop": "Least work (Gflop)"}
     for axes, (cost, unit) in zip(figure.subplots(1, 2), units.items(), strict=True):
         for index, (goal, points) in enumerate(table.groupby("goal")):
-            growth = exponent(points["n_latents"], points[cost])
-            look = {"marker": "os"[index % 2], "linewidth": 1.1, "label": f"{goal}: n^{growth:.2f}"}
+            largest = points.tail(LARGEST)
+            growth = exponent(largest["n_latents"], largest[cost])
+            label = f"{goal}: $n^{{{growth:.1f}}}$ at the end"
+            look = {"marker": "os"[index % 2], "linewidth": 1.1, "label": label}
             axes.plot(points["n_latents"], points[cost], **look)
         axes.set(xscale="log", yscale="log", xlabel="Number of latents n", ylabel=unit)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(table["n_latents"].unique(), table["n_latents"].unique())
         axes.legend(fontsize=style.LEGEND_SIZE)
     return figure

@@ -51,7 +51,7 @@ FIT = {
 OPERATE = {
     "frozen_decoder": Measured(0.6, 0.1, 5.3),
     "lambda_sensitivity": Measured(1.3, 0.1, 12.3),
-    "learned_dictionary": Measured(2.5, 0.2, 3.5),
+    "learned_dictionary": Measured(1.5, 0.2, 2.5),
     "learning_dynamics": Measured(1.5, 6.0, 102),
     "penalty_sweep": Measured(4.0, 0.4, 9.0),
     "support_recovery": Measured(0.4, 0.1, 5.8),
