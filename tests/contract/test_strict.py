@@ -141,7 +141,9 @@ def scores_of_surgery(strict_bench, name):
     if not scored.exists():
         model, codes = strict_bench.fit("sae_relu")
         settings = (surgeries.trait(name, "strict") or {}) | BRIEF_SURGERIES.get(name, {})
-        operate(name, data, model, codes, settings, "cpu", 1, operated)
+        donor = surgeries.trait(name, "donor")
+        donor_path = strict_bench.fit(donor)[0] if donor else None
+        operate(name, data, model, codes, settings, "cpu", 1, operated, donor_path)
         assess(data, [operated], "strict", scored)
     return store.read(scored, "metrics")
 
