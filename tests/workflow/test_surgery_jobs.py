@@ -47,7 +47,8 @@ def test_the_second_run_does_nothing(operated):
 
 def test_a_further_surgery_trains_nothing(copy):
     copy.configure(**CHOSEN | {"experiments": [*CHOSEN["experiments"], "lambda_sensitivity"]})
-    further = {"assess", "tabulate lambda_sensitivity", "draw lambda_sensitivity"}
+    drawn = {"draw lambda_sensitivity", "draw matched_sparsity"}
+    further = {"assess", "tabulate lambda_sensitivity"} | drawn
     assert copy.planned() == OPERATIONS | further | PAPER
 
 
@@ -59,6 +60,14 @@ def test_cells_that_no_sweep_is_computed_on_get_the_models_of_their_patients(fre
     assert fresh.planned("metrics") == set()
     tail = {"assess", "tabulate frozen_decoder", "draw frozen_decoder"} | PAPER
     assert fresh.planned() == {"simulate"} | fits | OPERATIONS | tail
+
+
+def test_a_surgery_with_a_donor_has_it_fitted(fresh):
+    changes = CHOSEN | {"experiments": ["learned_dictionary"]}
+    fresh.configure(**changes, surgeries={"cells_of": {"learned_dictionary": "latents"}})
+    operated = ["sae_relu", "dl_scaled", "fista_oracle", "random_dictionary"]
+    jobs = {f"{step} {name}" for step in ("fit", "operate") for name in operated}
+    assert fresh.planned("surgeries") == {"simulate"} | jobs
 
 
 def test_an_edited_surgery_is_done_again_alone(copy):
