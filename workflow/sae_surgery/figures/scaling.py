@@ -135,7 +135,8 @@ def _draw_lines(rows: pd.DataFrame) -> Figure:
         axes_row[0].set_ylabel(name)
     for size, axis in zip(sizes, axes[0], strict=True):
         axis.set_title(f"n = {size}")
-    figure.supxlabel("Samples to learn from per latent", fontsize=8)
+    for axis in axes[-1]:
+        axis.set_xlabel("Samples per latent")
     return figure
 
 
