@@ -15,7 +15,7 @@ from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 class PenaltySweepSettings:
     """Settings of the surgery; there is none like it in the paper."""
 
-    penalty_factors: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
+    penalty_factors: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
     """What a penalty is multiplied by, of SAEs that have one."""
     k_factors: tuple[float, ...] = (0.5, 1.0, 2.0)
     """What the number of active codes is multiplied by, of SAEs that are told it."""
