@@ -9,7 +9,7 @@ from numpy.random import RandomState
 
 from sae_surgery import methods, sampling
 from sae_surgery.learning.dictionary_learning import random_dictionary
-from sae_surgery.learning.fresh import fresh_atoms
+from sae_surgery.learning.fresh_atoms import fresh_atoms
 from sae_surgery.learning.incremental import (
     IncrementalLearning,
     learn_incrementally,

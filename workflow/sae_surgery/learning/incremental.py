@@ -17,7 +17,7 @@ What is reached after a pass would otherwise take as many passes as there are ba
 
 Two measures against bad minima. λ begins large and falls: at first few atoms explain a sample, and
 pull. And atoms that no sample uses, or that a few others make up (see `redundancy`), begin anew
-where they help most (see `fresh`): they may double others, or be the sums of latents that occur
+where they help most (see `fresh_atoms`): they may double others, or be the sums of latents that occur
 together.
 
 Where one latent accompanies many others, F can be lower with atoms that have absorbed a bit of it,
@@ -54,7 +54,7 @@ from sae_surgery.checks import (
 )
 from sae_surgery.inference.exact import exact_lasso
 from sae_surgery.inference.sparse import SparseCodes
-from sae_surgery.learning.fresh import fresh_atoms
+from sae_surgery.learning.fresh_atoms import fresh_atoms
 from sae_surgery.learning.incremental_kernels import add_products, step_atoms, subtract_codes
 from sae_surgery.learning.redundancy import redundancy_limit, useless_atoms
 from sae_surgery.progress import Tracker, silent
