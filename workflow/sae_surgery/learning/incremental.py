@@ -17,8 +17,8 @@ What is reached after a pass would otherwise take as many passes as there are ba
 
 Two measures against bad minima. λ begins large and falls: at first few atoms explain a sample, and
 pull. And atoms that no sample uses, or that a few others make up (see `redundancy`), begin anew
-where they help most (see `fresh_atoms`): they may double others, or be the sums of latents that occur
-together.
+where they help most (see `fresh_atoms`): they may double others, or be the sums of latents that
+occur together.
 
 Where one latent accompanies many others, F can be lower with atoms that have absorbed a bit of it,
 and one opposite to it that mends them where it is absent. The opposite atom is redundant, but what
