@@ -30,7 +30,7 @@ from sae_surgery.metrics.dictionary import dictionary_metrics
 
 WIDTHS = (1, 2, 4)
 """Atoms for each latent."""
-PENALTIES = (1e-4, 1e-3, 1e-2)
+PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2)
 COUNTS = (K // 2, K, 2 * K)
 
 
