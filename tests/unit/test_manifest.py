@@ -3,14 +3,16 @@
 import itertools
 import json
 import os
+import re
 import time
+from pathlib import Path
 
 import pytest
 
 from sae_surgery.manifest import critical_path, read_jobs
 from sae_surgery.records import MARK, date_back
 from sae_surgery.steps.report import report
-from sae_surgery.timeline import lanes
+from sae_surgery.timeline import COLOURS, lanes
 
 FUTURE = time.time() + 86400
 SAME = {"host": "h", "slurm_job": None, "threads": 1, "gpu": None}
@@ -79,3 +81,13 @@ def test_a_file_of_the_future_is_dated_now_and_no_other_is(tmp_path):
     date_back([past, future])
     assert past.stat().st_mtime == 1000
     assert future.stat().st_mtime < FUTURE
+
+
+def test_every_step_of_the_workflow_has_a_colour():
+    rules = (Path(__file__).parents[2] / "workflow/rules").glob("*.smk")
+    called = {
+        step
+        for rule in rules
+        for step in re.findall(r"python -m sae_surgery (\w+)", rule.read_text())
+    }
+    assert called == COLOURS.keys() | {"report"}

@@ -16,7 +16,14 @@ from sae_surgery.steps.operate import operate
 from sae_surgery.steps.simulate import simulate
 
 CELL = Cell(n_latents=60, k=3, obs_dim=18, n_samples=200)
-BUDGETS = {"epochs": 1, "max_rounds": 12, "max_steps": 20, "counts": (1, 12)}
+BUDGETS = {
+    "epochs": 1,
+    "max_rounds": 12,
+    "max_steps": 20,
+    "counts": (1, 12),
+    "penalty_factors": (1.0,),
+    "k_factors": (1.0,),
+}
 """Of the methods and surgeries that have such a setting."""
 PATIENT = "sae_relu"
 
@@ -32,7 +39,10 @@ def compile_loops(folder: Path) -> None:
         fit(name, data, parent_path, settings, "cpu", 1, *_files(folder, name))
     for name in surgeries.available():
         settings = applicable(surgeries.load(name).Settings, BUDGETS)
-        operate(name, data, *_files(folder, PATIENT), settings, "cpu", 1, folder / "operation.nc")
+        donor = surgeries.trait(name, "donor")
+        donor_path = folder / f"{donor}.nc" if donor else None
+        output = folder / "operation.nc"
+        operate(name, data, *_files(folder, PATIENT), settings, "cpu", 1, output, donor_path)
     models, codes = zip(*(_files(folder, name) for name in methods.available()), strict=True)
     evaluate(data, codes, models, "paper", folder / "metrics.nc")
 

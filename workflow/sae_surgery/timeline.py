@@ -11,10 +11,13 @@ from sae_surgery.manifest import Job, critical_path
 
 COLOURS = {
     "simulate": "#4c72b0",
+    "renew": "#9fb4d9",
     "fit": "#dd8452",
+    "encode": "#f0c09a",
     "operate": "#55a868",
     "evaluate": "#8172b3",
     "assess": "#937860",
+    "audit": "#b39ddb",
     "tabulate": "#8c8c8c",
     "draw": "#da8bc3",
     "verdict": "#64b5cd",
