@@ -46,8 +46,9 @@ figures: $(READY)
 	@echo "==> Redrawing from the tables in results/reference"
 	$(BIN)/snakemake $(TARGET) --configfile config/reference.yaml
 	$(if $(TARGET),,$(BIN)/snakemake --configfile config/strict.yaml)
+	$(if $(TARGET),,$(BIN)/snakemake figures --configfile config/scaling.yaml)
 	@echo "==> Done. Look at results/reference/paper: figures/, and the page verdict.md; and at results/reference/strict,"
-	@echo "    the same by corrected measurement: claims.md, figures/audit.png."
+	@echo "    the same by corrected measurement: claims.md, figures/audit.png. What dictionaries cost: results/scaling/paper."
 
 archive: $(READY)
 	$(BIN)/sae-surgery archive $(CONFIG)
