@@ -36,6 +36,8 @@ CONFIG = {
 MEAN_SECONDS_BETWEEN = 2.5
 SHARE_OF_DRIVERS = 0.15
 SECONDS_A_ROUND = 900
+RETRIES = 3
+"""Few, so that a driver ends, and is started anew, if the double of a job deleted its input."""
 STEPS = ("simulate", "fit", "evaluate", "tabulate")
 
 
@@ -84,7 +86,7 @@ class Round:
                     self._kill_a_job()
 
     def _drive(self) -> Driver:
-        return self.project.drive(TARGET, "--retries=50")
+        return self.project.drive(TARGET, f"--retries={RETRIES}")
 
     def _kill_a_job(self) -> None:
         if self.chance.random() < 0.5:
