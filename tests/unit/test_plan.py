@@ -43,6 +43,34 @@ def test_jobs_are_read_once_whatever_their_files():
     ]
 
 
+def test_jobs_of_the_strict_protocol_are_counted_each_by_itself():
+    cell, scored = SMALL.name, "results/q/strict"
+    text = summary(
+        (f"{scored}/data/{cell}.nc", "renew", DONE),
+        (f"results/q/models/{cell}/lista_oracle.nc", "fit", DONE),
+        (f"{scored}/models/{cell}/lista_oracle.nc", "fit_strict", MISSING),
+        (f"{scored}/codes/{cell}/lista_oracle.nc", "fit_strict", MISSING),
+        (f"{scored}/codes/{cell}/sae_relu.nc", "encode", MISSING),
+        (f"{scored}/crossed/by_paper_models/{cell}/pca.nc", "encode_by_paper_models", MISSING),
+        (f"{scored}/crossed/paper_samples/{cell}/pca.nc", "encode_paper_samples", MISSING),
+        (f"{scored}/metrics/audit/{cell}.nc", "audit", MISSING),
+    )
+    assert read_summary(text) == [
+        Job("renew", SMALL, pending=False),
+        Job("fit", SMALL, "lista_oracle", "lista_oracle", pending=False),
+        Job("fit", SMALL, "lista_oracle", "lista_oracle"),
+        Job("encode", SMALL, "sae_relu", "sae_relu"),
+        Job("encode", SMALL, "pca", "pca"),
+        Job("encode", SMALL, "pca", "pca"),
+        Job("audit", SMALL),
+    ]
+
+
+def test_codes_cost_less_than_a_training():
+    encoding, fitting = (Job(step, SMALL, "sae_mp", "sae_mp") for step in ("encode", "fit"))
+    assert estimate(encoding, RUN).seconds < estimate(fitting, RUN).seconds
+
+
 def test_what_is_done_costs_nothing_more():
     table = summarise(read_summary(TEXT), RUN)
     assert table.loc["simulate", "cached"] == 1

@@ -49,7 +49,7 @@ def estimate(job: Job, run: Run) -> Estimate:
     seeds = len(run.seeds) / measured.SEEDS
     samples, latents = cell.n_samples / base.n_samples, cell.n_latents / base.n_latents
     dictionary = latents * cell.obs_dim / base.obs_dim
-    growth = latents if job.step in {"evaluate", "assess"} else dictionary
+    growth = latents if job.step in {"evaluate", "assess", "audit"} else dictionary
     seconds = one.seconds * seeds * samples
     seconds *= measured.SMALL_SHARE + (1 - measured.SMALL_SHARE) * growth
     if cost.gpu:
@@ -88,6 +88,8 @@ def _measured(job: Job, run: Run) -> Measured:
     match job.step:
         case "simulate" | "renew":
             return measured.SIMULATE
+        case "encode" if job.part in measured.FIT:
+            return measured.ENCODE
         case "fit" | "encode":
             return measured.FIT.get(job.part, measured.UNMEASURED)
         case "operate":

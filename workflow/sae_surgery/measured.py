@@ -32,6 +32,9 @@ EVALUATE = Measured(0.12, 0.0, 0.03)
 ASSESS = Measured(0.4, 0.0, 0.05)
 """Scores of one patient under all conditions of a surgery."""
 
+ENCODE = Measured(0.6, 0.0, 5.0)
+"""Codes of fresh samples by a model that is there."""
+
 FIT = {
     "dl_fista": Measured(10, 11.5, 0.4),
     "dl_lista": Measured(2.2, 2.9, 1.3),

@@ -12,7 +12,7 @@ from sae_surgery.config import Run
 from sae_surgery.estimates import Estimate, Job, estimate
 from sae_surgery.problem import CELL_PATTERN, Cell
 
-STEPS = ("simulate", "fit", "operate", "evaluate", "assess")
+STEPS = ("simulate", "renew", "fit", "encode", "operate", "evaluate", "assess", "audit")
 """Steps that are submitted. All others take seconds, and are not counted."""
 
 VARIANTS = {
@@ -37,13 +37,14 @@ def read_outputs(text: str) -> list[tuple[str, str, bool]]:
 
 def read_summary(text: str) -> list[Job]:
     """Return the jobs of what `snakemake --summary` prints, but for those that take seconds."""
-    jobs: dict[Job, bool] = {}
+    jobs: dict[tuple[str, Job], bool] = {}
     for rule, path, pending in read_outputs(text):
-        if rule in STEPS:
-            job = _job(rule, path)
+        step = VARIANTS.get(rule, rule)
+        if step in STEPS:
+            job = _job(step, path)
             # A fit has several files, each with a row.
-            jobs[job] = jobs.get(job, False) or pending
-    return [replace(job, pending=pending) for job, pending in jobs.items()]
+            jobs[rule, job] = jobs.get((rule, job), False) or pending
+    return [replace(job, pending=pending) for (_, job), pending in jobs.items()]
 
 
 def summarise(jobs: Iterable[Job], run: Run) -> pd.DataFrame:
@@ -54,7 +55,8 @@ def summarise(jobs: Iterable[Job], run: Run) -> pd.DataFrame:
     """
     rows = [_row(job, estimate(job, run)) for job in jobs]
     each = pd.DataFrame(rows)
-    steps = {step: _totals(group) for step, group in each.groupby("step", sort=False)}
+    groups = dict(list(each.groupby("step")))
+    steps = {step: _totals(groups[step]) for step in STEPS if step in groups}
     return pd.DataFrame(steps | {"all": _totals(each)}).T
 
 
@@ -76,7 +78,6 @@ def as_text(table: pd.DataFrame) -> str:
 
 def _job(step: str, path: str) -> Job:
     """Read a job from the path of a file that it makes; the Snakefile has their grammar."""
-    step = VARIANTS.get(step, step)
     parts = path.removesuffix(".nc").split("/")
     place = next(i for i, part in enumerate(parts) if re.fullmatch(CELL_PATTERN, part))
     method = parts[place + 1] if place + 1 < len(parts) else None
