@@ -33,18 +33,20 @@ def compile_loops(folder: Path) -> None:
     data = folder / "data.nc"
     simulate(CELL, (0,), data)
     for name in sorted(methods.available(), key=lambda name: methods.trait(name, "parent") or ""):
-        parent = methods.trait(name, "parent")
-        parent_path = folder / f"{parent}.nc" if parent else None
+        parent = _model(folder, methods.trait(name, "parent"))
         settings = applicable(methods.load(name).Settings, BUDGETS)
-        fit(name, data, parent_path, settings, "cpu", 1, *_files(folder, name))
+        fit(name, data, parent, settings, "cpu", 1, *_files(folder, name))
     for name in surgeries.available():
         settings = applicable(surgeries.load(name).Settings, BUDGETS)
-        donor = surgeries.trait(name, "donor")
-        donor_path = folder / f"{donor}.nc" if donor else None
+        donor = _model(folder, surgeries.trait(name, "donor"))
         output = folder / "operation.nc"
-        operate(name, data, *_files(folder, PATIENT), settings, "cpu", 1, output, donor_path)
+        operate(name, data, *_files(folder, PATIENT), settings, "cpu", 1, output, donor)
     models, codes = zip(*(_files(folder, name) for name in methods.available()), strict=True)
     evaluate(data, codes, models, "paper", folder / "metrics.nc")
+
+
+def _model(folder: Path, method: str | None) -> Path | None:
+    return folder / f"{method}.nc" if method else None
 
 
 def _files(folder: Path, method: str) -> tuple[Path, Path]:

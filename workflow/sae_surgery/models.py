@@ -10,6 +10,7 @@ import xarray as xr
 
 from sae_surgery import methods, store
 from sae_surgery.data import CellData
+from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Method, Model, Parameter
 from sae_surgery.store import Origin, Variable
 
@@ -34,6 +35,39 @@ def read_model(path: Path, data: CellData, device: torch.device) -> Model:
         If the file is damaged, or its model was not fitted on `data`.
     """
     return _model(store.read(path, "model", {"data": data.root}), device)
+
+
+def read_other(
+    path: Path | None, method: str | None, asking: str, data: CellData, device: torch.device
+) -> Model | None:
+    """Read the model of another method that a fit or a surgery builds on; None if it needs none.
+
+    Parameters
+    ----------
+    path
+        Of the model file, if one was given.
+    method
+        Name of the other method, if one is needed.
+    asking
+        Who needs it, and for what, as an error message begins.
+
+    Raises
+    ------
+    SurgeryError
+        If a model is needed and not given, or given and not needed.
+    StoreError
+        If the file is damaged, or its model was not fitted on `data`.
+    """
+    if (path is None) != (method is None):
+        raise SurgeryError(f"{asking} {f'a model of {method}' if method else 'no other model'}")
+    return None if path is None else read_model(path, data, device)
+
+
+def why_without(other: Model | None, method: str | None) -> str | None:
+    """Say that the method whose model is needed was itself skipped, if so."""
+    if other is None or "dictionary" in other:
+        return None
+    return f"{method}, whose model is needed, cannot run on this cell"
 
 
 def read_fitted(path: Path, data: CellData, device: torch.device) -> tuple[str, Method, Model]:

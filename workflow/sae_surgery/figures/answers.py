@@ -63,6 +63,15 @@ def last_known(values: xr.DataArray, step: str) -> xr.DataArray:
     return values.isel({step: places.where(values.notnull(), -1).max(step)}).drop_vars(step)
 
 
+def at_its_best(scores: xr.DataArray, step: str, whose: str) -> str:
+    """Say what SAEs and the true dictionary score, each at its own best along `step`."""
+    best = seed_mean(scores).max(step)
+    return (
+        f"{whose} reaches an MCC out of distribution of {at_sizes(decimals, median_sae(best))}; "
+        f"the true dictionary, of {at_sizes(decimals, oracle_of(best))}."
+    )
+
+
 def at_sizes(write: Callable[..., str], *values: xr.DataArray) -> str:
     """Write what `values` are at each number of latents, one after the other."""
     texts = []

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from sae_surgery.figures.answers import at_sizes, decimals, median_sae, oracle_of, seed_mean
+from sae_surgery.figures.answers import at_its_best
 from sae_surgery.figures.summary import METRICS
 from sae_surgery.figures.surgery import READING, Layout, surgery_figure
 
@@ -16,12 +16,8 @@ _STEP = "lam"
 
 
 def _answer(table: xr.Dataset) -> str:
-    best = seed_mean(table["mcc_ood"]).sel(condition="frozen").max(_STEP)
-    return (
-        "Each at its own best λ, the median SAE's decoder reaches an MCC out of distribution of "
-        f"{at_sizes(decimals, median_sae(best))}; the true dictionary, of "
-        f"{at_sizes(decimals, oracle_of(best))}."
-    )
+    scores = table["mcc_ood"].sel(condition="frozen")
+    return at_its_best(scores, _STEP, "Each at its own best λ, the median SAE's decoder")
 
 
 draw, numbers = surgery_figure(

@@ -30,9 +30,9 @@ def detection(true: np.ndarray, codes: np.ndarray, pairing: Pairing) -> Detectio
         Which column stands for which latent; latents not active among these samples are left out.
     """
     active = active_latents(true)
-    taking_part = np.isin(pairing.latents, active)
-    in_truth = np.abs(true.take(pairing.latents[taking_part], axis=1)) > ACTIVE
-    fires = np.abs(codes.take(pairing.columns[taking_part], axis=1)) > ACTIVE
+    latents, columns, _ = pairing.among(active)
+    in_truth = np.abs(true.take(latents, axis=1)) > ACTIVE
+    fires = np.abs(codes.take(columns, axis=1)) > ACTIVE
     hits = (in_truth & fires).sum(axis=0)
     return Detection(
         precision=float((hits / np.maximum(fires.sum(axis=0), 1)).sum() / len(active)),

@@ -27,6 +27,11 @@ class Pairing(NamedTuple):
     signs: np.ndarray
     """Sign of each pair's correlation (pair,), 1 or -1."""
 
+    def among(self, latents: np.ndarray) -> "Pairing":
+        """Return the pairs of these latents (latent,)."""
+        chosen = np.isin(self.latents, latents)
+        return Pairing(*(part[chosen] for part in self))
+
 
 def pair(true: np.ndarray, codes: np.ndarray) -> Pairing:
     """Pair the latents that are active with columns of the codes.
@@ -81,8 +86,7 @@ def recovery(true: np.ndarray, codes: np.ndarray, pairing: Pairing) -> Recovery:
     Parameters are those of `pair`, of any split.
     """
     active = active_latents(true)
-    taking_part = np.isin(pairing.latents, active)
-    latents, columns, signs = (part[taking_part] for part in pairing)
+    latents, columns, signs = pairing.among(active)
     # Means are taken off so that the sums of squares lose no digits.
     x_mean = true.mean(axis=0)[latents]
     y_mean = codes.mean(axis=0, dtype=np.float64)[columns]

@@ -15,9 +15,8 @@ from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
 from sae_surgery.codes import write_codes
 from sae_surgery.data import CellData
 from sae_surgery.encoding import as_tensor, encode_scored
-from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Fitted, Method, Model, Problem
-from sae_surgery.models import read_model, write_model
+from sae_surgery.models import read_other, why_without, write_model
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
 from sae_surgery.store import Origin
@@ -46,8 +45,9 @@ def fit(
     device = devices.choose(device_name)
     torch.set_num_threads(threads)
     data = CellData(data_path)
-    parent = _read_parent(method, parent_path, data, device)
-    reason = method.why_not(data.cell) or _orphaned(method, parent)
+    asking = f"--parent: {method.title} starts from"
+    parent = read_other(parent_path, method.parent, asking, data, device)
+    reason = method.why_not(data.cell) or why_without(parent, method.parent)
     parents = {} if parent is None else {"parent": parent.digest}
     origin = Origin(
         title=f"{method.title} on {data.cell.name}",
@@ -68,22 +68,6 @@ def fit(
     write_model(model_path, fitted.model, data, name, of_root)
     write_codes(codes_path, codes, data, name, origin)
     checkpoint.remove()
-
-
-def _read_parent(
-    method: Method, path: Path | None, data: CellData, device: torch.device
-) -> Model | None:
-    if (path is None) != (method.parent is None):
-        needed = f"a model of {method.parent}" if method.parent else "no other model"
-        raise SurgeryError(f"--parent: {method.title} starts from {needed}")
-    return None if path is None else read_model(path, data, device)
-
-
-def _orphaned(method: Method, parent: Model | None) -> str | None:
-    """Say that the method whose model is needed was itself skipped, if so."""
-    if parent is None or "dictionary" in parent:
-        return None
-    return f"{method.parent}, whose model it starts from, cannot run on this cell"
 
 
 def _problem(

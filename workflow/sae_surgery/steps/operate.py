@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sae_surgery.data import SCORED, CellData
 from sae_surgery.encoding import as_tensor
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Method, Model
-from sae_surgery.models import read_fitted, read_model
+from sae_surgery.models import read_fitted, read_other, why_without
 from sae_surgery.operations import write_operation
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
@@ -51,11 +51,12 @@ def operate(
     data = CellData(data_path)
     method_name, method, model = read_fitted(model_path, data, device)
     codes = Codes(codes_path, data)
-    donor = _read_donor(surgery, donor_path, data, device)
+    asking = f"--donor: {surgery.title} takes a part from"
+    donor = read_other(donor_path, surgery.donor, asking, data, device)
     if codes.method != method_name:
         raise SurgeryError(f"{codes_path}: codes of {codes.method}, but a model of {method_name}")
     reason = codes.status.removeprefix("skipped: ") if codes.status != "ok" else None
-    reason = reason or surgery.why_not(model) or _without(surgery, donor)
+    reason = reason or surgery.why_not(model) or why_without(donor, surgery.donor)
     origin = Origin(
         title=f"{surgery.title} of {method.title} on {data.cell.name}",
         settings=asdict(surgery.settings),
@@ -68,31 +69,13 @@ def operate(
     )
     print(f"{name} of {method_name} on {data.cell.name}: {origin.status}", file=sys.stderr)
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
-    patient = None if reason else _patient(method, model, codes, donor, data, checkpoint)
-    if patient and surgery.needs_train:
-        train = as_tensor(data.observations("train"), method, device)
-        patient = replace(patient, train=train)
+    patient = None if reason else _patient(surgery, method, model, codes, donor, data, checkpoint)
     write_operation(output, name, surgery, patient, data, method_name, origin)
     checkpoint.remove()
 
 
-def _read_donor(
-    surgery: Surgery, path: Path | None, data: CellData, device: torch.device
-) -> Model | None:
-    if (path is None) != (surgery.donor is None):
-        needed = f"a model of {surgery.donor}" if surgery.donor else "no other model"
-        raise SurgeryError(f"--donor: {surgery.title} takes a part from {needed}")
-    return None if path is None else read_model(path, data, device)
-
-
-def _without(surgery: Surgery, donor: Model | None) -> str | None:
-    """Say that the method from whose model a part is taken was itself skipped, if so."""
-    if donor is None or "dictionary" in donor:
-        return None
-    return f"{surgery.donor}, from which a part is taken, cannot run on this cell"
-
-
 def _patient(
+    surgery: Surgery,
     method: Method,
     model: Model,
     codes: Codes,
@@ -113,6 +96,7 @@ def _patient(
             for split in SCORED
         },
         truth=tensor(data.dictionary()),
+        train=tensor(data.observations("train")) if surgery.needs_train else None,
         donor=donor,
         track=track,
         checkpoint=checkpoint,
