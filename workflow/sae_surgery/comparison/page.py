@@ -113,14 +113,17 @@ def _table(frame: pd.DataFrame) -> Iterator[str]:
 
 def _lead(rows: pd.DataFrame) -> str:
     compared = rows[rows["verdict"] != MISSING]
-    same = compared[compared["expected"].isin([EXACT, PER_SEED])]["verdict"]
+    same = compared[compared["expected"].isin([EXACT, PER_SEED])]
+    as_same = same["verdict"] == AGREES
+    by_rounding = as_same & same["distance"].between(same["tolerance"], same["limit"], "right")
     statistical = compared[compared["expected"] == STATISTICAL]
     means = statistical["verdict"]
     within = (statistical["distance"] <= statistical["limit"]).sum()
     return (
         f"{len(rows)} numbers were published on the experiments of this run; it has "
         f"{len(compared)} of them. Of {len(same)} that should be the same, "
-        f"{(same == AGREES).sum()} are. Of {len(means)} whose means should agree, {within} lie "
+        f"{as_same.sum()} are, {by_rounding.sum()} of them only as far as rounding lets a training "
+        f"of that size agree with itself. Of {len(means)} whose means should agree, {within} lie "
         f"within the margin: {(means == AGREES).sum()} are shown to agree, "
         f"{(means == DIFFERS).sum()} are shown not to, and for {(means == UNDECIDED).sum()} there "
         "are too few seeds to tell."

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from sae_surgery import published
-from sae_surgery.comparison import expectations
+from sae_surgery.comparison import expectations, rounding
 from sae_surgery.comparison.authors import SEEDS, Place
 from sae_surgery.comparison.criteria import RELATIVE, Criteria, kind_of
 from sae_surgery.comparison.expectations import EXACT, PER_SEED, STATISTICAL
@@ -41,6 +41,7 @@ COLUMNS = [
     "difference",
     "expected",
     "test",
+    "tolerance",
     "limit",
     "distance",
     "p_closer",
@@ -137,7 +138,8 @@ def _judged(rows: pd.DataFrame, criteria: Criteria) -> pd.DataFrame:
     """Add the test, its limit, its p values and the verdict."""
     by_seed = rows["expected"].isin([EXACT, PER_SEED])
     has_pairs = (rows["pairs"] == rows["published_seeds"]) & (rows["pairs"] > ~by_seed)
-    rows["limit"] = _limits(rows, criteria)
+    rows["tolerance"] = _tolerances(rows, criteria)
+    rows["limit"] = _limits(rows)
     spread = (rows["reproduced_sd"] - rows["published_sd"]).abs()
     mean = rows["difference"].abs()
     same = rows["pair_largest"].where(has_pairs, np.maximum(mean, spread))
@@ -175,10 +177,23 @@ def _tested(rows: pd.DataFrame, has_pairs: pd.Series) -> tuple[pd.Series, pd.Ser
     return closer, farther
 
 
-def _limits(rows: pd.DataFrame, criteria: Criteria) -> np.ndarray:
-    """Return the limit of each row, on the scale of its metric."""
+def _tolerances(rows: pd.DataFrame, criteria: Criteria) -> np.ndarray:
+    """Return the limit that is stated for each row, on the scale of its metric."""
     kinds = rows["metric"].map(kind_of)
     names = rows["expected"].map({EXACT: "exact", PER_SEED: "per_seed"}).fillna("margin")
     pairs = zip(kinds, names, strict=True)
     limits = [getattr(criteria.limits[kind], name) for kind, name in pairs]
-    return np.where(kinds == RELATIVE, rows["published"].abs(), 1) * limits
+    return _scales(rows) * limits
+
+
+def _limits(rows: pd.DataFrame) -> np.ndarray:
+    """Return how far apart each row may lie: no training agrees better than with itself."""
+    attainable = _scales(rows) * rounding.reach(rows["metric"], rows["n_latents"])
+    by_seed = rows["expected"] == PER_SEED
+    return np.where(by_seed, np.maximum(rows["tolerance"], attainable), rows["tolerance"])
+
+
+def _scales(rows: pd.DataFrame) -> np.ndarray:
+    """Return what limits are shares of, 1 where they are differences."""
+    relative = rows["metric"].map(kind_of) == RELATIVE
+    return np.where(relative, rows["published"].abs(), 1)
