@@ -9,7 +9,7 @@ from numpy.random import RandomState
 
 from sae_surgery import methods, sampling
 from sae_surgery.learning.dictionary_learning import random_dictionary
-from sae_surgery.learning.fresh_atoms import fresh_atoms
+from sae_surgery.learning.fresh_atoms import LARGEST_COSINE, fresh_atoms
 from sae_surgery.learning.incremental import (
     IncrementalLearning,
     learn_incrementally,
@@ -136,7 +136,9 @@ def test_atoms_without_a_use_are_counted(capsys):
     result = learn(DEGENERATE["one sample, again and again"].contiguous(), 20, BRIEF)
     assert 15 < int(result.n_useless) < 20
     report_misses(result, (0,))
-    assert f"seed 0: {int(result.n_useless)} atoms are unused" in capsys.readouterr().err
+    assert (
+        f"seed 0: {int(result.n_useless)} atoms are hardly any sample's" in capsys.readouterr().err
+    )
 
 
 def test_too_few_samples_are_called_not_determined(capsys):
@@ -185,6 +187,25 @@ def test_learning_settles_when_there_is_nothing_left_to_replace_or_no_round_for_
     assert settings.settles(4, n_replaced=0)
     assert not settings.settles(5, n_replaced=1)
     assert settings.settles(6, n_replaced=1)
+
+
+def test_the_search_ends_when_it_lowers_the_objective_no_longer():
+    settings = IncrementalLearning(anneal_rounds=4, replace_every=2, search_gain=0.01)
+    assert not settings.exhausted([])
+    assert not settings.exhausted([3.0, 3.0, 1.0, 1.0, 1.0])
+    assert settings.exhausted([3.0, 3.0, 1.0, 1.0, 1.0, 1.0])
+    assert not settings.exhausted([3.0, 3.0, 1.0, 1.0, 1.0, 0.98])
+
+
+def test_no_sample_is_learned_by_heart_where_few_use_an_atom():
+    cell = Cell(n_latents=200, k=4, obs_dim=40, n_samples=1200)
+    observations, dictionary = planted(0, cell)
+    once = dataclasses.replace(IncrementalLearning(), replace_rounds=0)
+    without, searched = (
+        dictionary_metrics(learn(observations, 200, each).dictionary[0].numpy(), dictionary)
+        for each in (once, IncrementalLearning())
+    )
+    assert searched.share_above_090 > without.share_above_090 + 0.1
 
 
 @pytest.mark.parametrize(
@@ -242,6 +263,10 @@ def test_an_atom_without_energy_stays():
     assert np.isfinite(rows).all()
 
 
+SHARED = 12.0
+"""Samples that share an atom's energy, as of one that is of use."""
+
+
 def random_rows(obs_dim=33, n_atoms=50, seed=0):
     return random_dictionary(obs_dim, n_atoms, (seed,))[0].T.contiguous().numpy()
 
@@ -250,7 +275,7 @@ def random_rows(obs_dim=33, n_atoms=50, seed=0):
 def test_other_random_atoms_are_not_redundant(n_atoms, obs_dim):
     limit = redundancy_limit(random_rows(obs_dim, n_atoms))
     other = random_rows(obs_dim, n_atoms, seed=1)
-    assert not useless_atoms(other, np.ones(n_atoms), limit).any()
+    assert not useless_atoms(other, np.ones(n_atoms), SHARED * np.ones(n_atoms), limit).any()
 
 
 def test_of_doubles_opposites_and_sums_the_weaker_are_useless():
@@ -258,26 +283,37 @@ def test_of_doubles_opposites_and_sums_the_weaker_are_useless():
     rows[7], rows[9] = rows[3], -rows[33]
     rows[11] = rows[40] + rows[41] + rows[42]
     rows[11] /= np.linalg.norm(rows[11])
-    energy[20] = 0
-    found = useless_atoms(rows, energy, redundancy_limit(random_rows(seed=1)))
-    assert np.flatnonzero(found).tolist() == [3, 9, 11, 20]
+    sharing = np.full(50, SHARED)
+    sharing[20], sharing[21] = 0, 1.1
+    found = useless_atoms(rows, energy, sharing, redundancy_limit(random_rows(seed=1)))
+    assert np.flatnonzero(found).tolist() == [3, 9, 11, 20, 21]
 
 
-def test_fresh_atoms_are_what_residuals_share():
+def test_fresh_atoms_are_what_samples_share():
     draws = np.random.default_rng(0)
     missing = torch.eye(2, 30)
     z = torch.from_numpy(draws.uniform(0.5, 1, (200, 2)) * (draws.uniform(size=(200, 2)) < 0.1))
-    residual = z.float() @ missing + 0.02 * noise(200, 30)[0]
-    found = fresh_atoms(residual, 0.3, 2, draws)
+    # Samples that lack both would be taken for such as lack their sum.
+    z[:100, 1] = z[100:, 0] = 0
+    remainders = z.float() @ missing + 0.02 * noise(200, 30)[0]
+    # A remainder of one sample alone is no atom, however large.
+    remainders[5] = 2 * torch.eye(30)[7]
+    found = fresh_atoms(remainders, 2)
     assert ((found @ missing.T).amax(0) > 0.9).all()
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
 
 
+def test_fresh_atoms_differ():
+    found = fresh_atoms(noise(100, 10)[0], 40)
+    assert 0 < len(found) <= 40
+    assert (found @ found.T).fill_diagonal_(0).max() < LARGEST_COSINE
+
+
 def test_where_nothing_is_left_there_are_no_fresh_atoms():
-    draws = np.random.default_rng(0)
-    assert fresh_atoms(torch.zeros(9, 4), 0.1, 3, draws).shape == (0, 4)
-    tiny = fresh_atoms(1e-30 * torch.eye(4), 0.1, 3, draws)
-    assert tiny.isfinite().all()
+    assert fresh_atoms(torch.zeros(9, 4), 3).shape == (0, 4)
+    assert fresh_atoms(1e-30 * torch.ones(4, 4), 3).isfinite().all()
+    for n_samples in range(3):
+        assert fresh_atoms(torch.ones(n_samples, 4), 3).shape == (0, 4)
 
 
 def test_redundancy_is_what_the_best_few_others_explain():

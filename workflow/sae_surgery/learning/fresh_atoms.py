@@ -1,69 +1,69 @@
-"""Where an atom would help most: directions to begin atoms anew with.
+"""Directions that several samples share and the dictionary lacks, to begin atoms anew with.
 
-An atom d that joins the others lowers the objective of a sample with residual r by at least
+The remainder of a single sample is a poor guess: it is the sum of all atoms that the sample lacks,
+and an atom that begins there comes to stand for that one sample. Of two samples that both lack the
+atom d, the remainders a d + … and b d + … have the inner product a b + noise; that of other pairs
+is noise alone. So pairs of large inner product, completed by the sample that correlates best with
+their sum, mostly share an atom, and it stands out of the sum of the three.
 
-    ½ (dᵀr − λ)₊²,
-
-for all other codes may stay as they are. Atoms that are there gain nothing: at the optimum dᵀr ≤ λ.
-So the sum over samples, the gain, finds what the dictionary lacks, and no remnant of shrinkage.
+Source: cliques of correlated samples, from which Arora, Ge and Moitra, New algorithms for learning
+incoherent and overcomplete dictionaries, COLT 2014, learn whole dictionaries.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
-N_CANDIDATES = 16
-"""Residuals whose directions are compared, an atom."""
+N_PAIRS = 4096
+"""Pairs that are completed."""
 
-N_ASCENTS = 3
-"""Steps from the best of them uphill."""
+LARGEST_COSINE = 0.7
+"""Of two directions, so that they are not the same atom twice."""
 
 
-def fresh_atoms(
-    residual: Tensor, penalty: float, n_atoms: int, draws: np.random.Generator
-) -> Tensor:
-    """Return unit directions (atom, obs), each of large gain given those before it.
+def fresh_atoms(remainders: Tensor, n_atoms: int) -> Tensor:
+    """Return unit directions (atom, obs), those first whose samples are most alike.
 
-    It is fewer than asked for if all residuals vanish. Steps uphill are those of the power method
-    for a convex function on the sphere, which never descends (Journée, Nesterov, Richtárik and
-    Sepulchre, JMLR 11, 2010).
+    It is fewer than asked for where too few samples correlate.
 
     Parameters
     ----------
-    residual
-        r of each sample (sample, obs).
-    penalty
-        λ.
+    remainders
+        Of each sample, what atoms that are kept do not explain (sample, obs).
     n_atoms
         How many are wanted.
-    draws
-        Chooses candidates, with probabilities ∝ ‖r‖⁴.
     """
-    residual, atoms = residual.clone(), []
-    for _ in range(n_atoms):
-        candidates = _candidates(residual, draws)
-        if not len(candidates):
+    if len(remainders) < 3:
+        return remainders[:0]
+    triples, likeness = _triples(remainders)
+    sums = remainders[triples].sum(1)
+    # In the order of likeness, whatever their rounding: equal ones in the order of samples.
+    order = likeness.argsort(descending=True, stable=True)
+    order = order[likeness[order] > 0]
+    return _distinct(sums[order] / sums[order].norm(dim=1, keepdim=True), n_atoms)
+
+
+def _triples(remainders: Tensor) -> tuple[Tensor, Tensor]:
+    """Return samples (triple, 3) and the sum of their three inner products (triple,)."""
+    n_samples = len(remainders)
+    products = remainders @ remainders.T
+    once = products + torch.full_like(products, -torch.inf).tril()
+    best = once.flatten().topk(min(N_PAIRS, once.numel())).indices
+    first, second = best // n_samples, best % n_samples
+    with_both = products[first] + products[second]
+    each = torch.arange(len(best))
+    with_both[each, first] = with_both[each, second] = -torch.inf
+    joined, third = with_both.max(1)
+    return torch.stack([first, second, third], 1), products[first, second] + joined
+
+
+def _distinct(directions: Tensor, n_atoms: int) -> Tensor:
+    """Return the first directions (atom, obs) that are not too like one before."""
+    chosen = directions.new_empty(n_atoms, directions.shape[1])
+    count = 0
+    for direction in directions:
+        if count == n_atoms:
             break
-        gains = _excess(residual, candidates.T, penalty).square_().sum(0)
-        atom = candidates[gains.argmax()]
-        for _ in range(N_ASCENTS):
-            uphill = _excess(residual, atom, penalty) @ residual
-            atom = uphill / uphill.norm() if uphill.any() else atom
-        residual.addr_(_excess(residual, atom, penalty), atom, alpha=-1)
-        atoms.append(atom)
-    return torch.stack(atoms) if atoms else residual[:0]
-
-
-def _candidates(residual: Tensor, draws: np.random.Generator) -> Tensor:
-    lengths = residual.norm(dim=1)
-    weights = lengths.double().pow(4).numpy()
-    n_candidates = min(N_CANDIDATES, np.count_nonzero(weights))
-    if not n_candidates:
-        return residual[:0]
-    chosen = draws.choice(len(weights), n_candidates, False, weights / weights.sum())
-    return residual[chosen] / lengths[chosen, None]
-
-
-def _excess(residual: Tensor, atoms: Tensor, penalty: float) -> Tensor:
-    """Return (dᵀr − λ)₊ of samples and atoms."""
-    return (residual @ atoms - penalty).clamp_(min=0)
+        if count == 0 or (chosen[:count] @ direction).max() < LARGEST_COSINE:
+            chosen[count] = direction
+            count += 1
+    return chosen[:count]

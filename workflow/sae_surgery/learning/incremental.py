@@ -16,14 +16,16 @@ each batch lowers a bound of F, as each sample does that expectation maximisatio
 What is reached after a pass would otherwise take as many passes as there are batches.
 
 Two measures against bad minima. λ begins large and falls: at first few atoms explain a sample, and
-pull. And atoms that no sample uses, or that a few others make up (see `redundancy`), begin anew
-where they help most (see `fresh_atoms`): they may double others, or be the sums of latents that
-occur together.
+pull. And atoms that hardly any sample shares, or that a few others make up (see `redundancy`),
+begin anew where samples have something in common that the others do not explain (see
+`fresh_atoms`): they may stand for single samples, double others, or be the sums of latents that
+occur together. With few samples this search decides: the minima that it leaves are those in which
+half of the atoms have each learned one sample by heart.
 
 Where one latent accompanies many others, F can be lower with atoms that have absorbed a bit of it,
 and one opposite to it that mends them where it is absent. The opposite atom is redundant, but what
-takes its place may become another. So there is a last round in which atoms are replaced. What is
-there then settles, and is told as `n_useless`.
+takes its place may become another. So the search ends when it no longer lowers the objective. What
+is there then settles, and is told as `n_useless`.
 
 λ, in units of the root mean square of the entries of Y, is the only thing that says how sparse
 codes are: a random direction correlates with an observation by about that much.
@@ -65,6 +67,12 @@ BLOCK_ATOMS = 64
 MAX_LOOKS = 20
 """How often a sample's correlations with all atoms are looked at in a round, at most."""
 
+PATIENCE = 3
+"""Looks that have to lower the objective together, or the search ends."""
+
+MAX_COMPARED = 4096
+"""Samples that are compared with each other, at most, to find what they share."""
+
 ENERGY_FLOOR = 1e-5
 """Atoms with less than this share of the mean energy stay where they are: rounding rules them."""
 
@@ -81,7 +89,7 @@ class IncrementalLearning:
 
     first_penalty: float = 1.2
     """λ of the first round, in units of the root mean square of the entries of Y."""
-    last_penalty: float = 0.3
+    last_penalty: float = 0.2
     """λ in the end, and of the codes, in these units."""
     anneal_rounds: int = 30
     """Rounds in which λ falls from the one to the other, by the same factor each."""
@@ -90,10 +98,13 @@ class IncrementalLearning:
     relaxation: float = 1.5
     """ω, above 0 and below 2."""
     replace_every: int = 5
-    """Rounds between looks for atoms to replace …"""
-    replace_rounds: int = 80
-    """… and the last round that may begin with one; what is there then, settles."""
-    max_rounds: int = 100
+    """Rounds between looks for atoms to replace."""
+    search_gain: float = 1e-3
+    """The search ends when looks have not lowered the objective by this share of it; what is there
+    then, settles."""
+    replace_rounds: int = 160
+    """The last round that may begin with a look."""
+    max_rounds: int = 200
     """Rounds after which a seed is given up as not converged."""
     tolerance: float = 1e-3
     """A seed has converged when λ has fallen, no atom is replaced any more, and a round has
@@ -111,6 +122,7 @@ class IncrementalLearning:
             relaxation=self.relaxation,
             tolerance=self.tolerance,
             code_tolerance=self.code_tolerance,
+            search_gain=self.search_gain,
         )
         require_positive_integer(
             n_batches=self.n_batches,
@@ -139,6 +151,14 @@ class IncrementalLearning:
         searched = n_replaced == 0 or count >= self.replace_rounds
         return searched and count >= self.anneal_rounds
 
+    def exhausted(self, objectives: Sequence[float]) -> bool:
+        """Return whether looks no longer pay, given the objective at each of them.
+
+        While λ falls, the objective does anyway.
+        """
+        late = objectives[self.anneal_rounds // self.replace_every :]
+        return len(late) > PATIENCE and late[-1] > (1 - self.search_gain) * late[-1 - PATIENCE]
+
 
 class IncrementalDictionary(NamedTuple):
     """What incremental learning returns, all seeds stacked; T is a seed's number of rounds."""
@@ -158,8 +178,8 @@ class IncrementalDictionary(NamedTuple):
     usage: Tensor
     """Share of the samples that use an atom (seed, atom)"""
     n_useless: Tensor
-    """Atoms that are unused, or made of a few others; latents may be missing in their place (seed,)
-    """
+    """Atoms that are hardly any sample's, or made of a few others; latents may be missing in their
+    place (seed,)"""
 
 
 @torch.no_grad()
@@ -234,6 +254,7 @@ class _Learner:
         self.limit = redundancy_limit(self.rows.numpy())
         self.codes = [SparseCodes.none(len(batch), len(self.rows)) for batch in self.batches]
         self.change: list[float] = []
+        self.objectives: list[float] = []
         self.n_replaced = 0
         self.converged = False
 
@@ -242,8 +263,10 @@ class _Learner:
         settings, penalty = self.settings, self.settings.penalty(count)
         # Random numbers of a round are its own, so that there is no state to be kept.
         draws = np.random.default_rng((self.seed, count))
-        if settings.looks(count):
-            self.n_replaced = self._replace(penalty, draws)
+        exhausted = settings.exhausted(self.objectives)
+        if settings.looks(count) and not exhausted:
+            self.objectives.append(self._objective(settings.penalty(count - 1)))
+            self.n_replaced = self._replace(draws)
         before = self.rows.clone()
         # Summed anew, or rounding errors of many exchanges would add up.
         sums = _Sums(self.rows)
@@ -251,45 +274,65 @@ class _Learner:
             sums.add(1.0, codes, batch)
         for index in draws.permutation(len(self.batches)):
             batch, old = self.batches[index], self.codes[index]
-            new = self._infer(batch, old, penalty)
+            new = self._infer(batch, self.rows, old, penalty)
             sums.add(-1.0, old, batch)
             sums.add(1.0, new, batch)
             self.codes[index] = new
             sums.sweep(self.rows, settings.relaxation)
         self.change.append(float((self.rows - before).norm() / before.norm()))
         still = self.change[-1] < settings.tolerance
-        self.converged = still and settings.settles(count, self.n_replaced)
+        self.converged = still and (exhausted or settings.settles(count, self.n_replaced))
 
-    def _infer(self, batch: Tensor, start: SparseCodes, penalty: float) -> SparseCodes:
-        dictionary, tolerance = self.rows.T[None], self.settings.code_tolerance
+    def _infer(
+        self, samples: Tensor, rows: Tensor, start: SparseCodes | None, penalty: float
+    ) -> SparseCodes:
+        tolerance = self.settings.code_tolerance
         return exact_lasso(
-            batch[None], dictionary, penalty, start, tolerance=tolerance, max_rounds=MAX_LOOKS
+            samples[None], rows.T[None], penalty, start, tolerance=tolerance, max_rounds=MAX_LOOKS
         )
 
-    def _replace(self, penalty: float, draws: np.random.Generator) -> int:
-        """Let atoms that are of no use begin anew; return their number."""
-        useless = torch.from_numpy(np.flatnonzero(self.useless()))
-        residual = torch.cat([self._residual(index) for index in range(len(self.batches))])
-        fresh = fresh_atoms(residual, penalty, len(useless), draws)
-        useless = useless[: len(fresh)]
-        self.rows[useless] = fresh
-        self.codes = [codes.without(useless) for codes in self.codes]
-        return len(useless)
+    def _objective(self, penalty: float) -> float:
+        """Return what a sample adds to F at the codes that are kept, on average."""
+        fit, length = 0.0, 0.0
+        for batch, codes in zip(self.batches, self.codes, strict=True):
+            residual = _residual(batch, self.rows, codes)
+            fit += float(residual.double().square().sum()) / 2
+            length += float(codes.values.sum())
+        return (fit + penalty * length) / sum(map(len, self.batches))
 
-    def _residual(self, index: int) -> Tensor:
-        """Return y − D z of a batch (sample, obs)."""
-        residual = self.batches[index].clone()
-        subtract_codes(*_entries(self.codes[index]), self.rows.numpy(), residual.numpy())
-        return residual
+    def _replace(self, draws: np.random.Generator) -> int:
+        """Let atoms that are of no use begin anew; return their number."""
+        useless = self.useless()
+        if not useless.any():
+            return 0
+        fresh = fresh_atoms(self._remainders(self.rows[~useless], draws), int(useless.sum()))
+        replaced = torch.from_numpy(np.flatnonzero(useless))[: len(fresh)]
+        self.rows[replaced] = fresh
+        self.codes = [codes.without(replaced) for codes in self.codes]
+        return len(replaced)
+
+    def _remainders(self, kept: Tensor, draws: np.random.Generator) -> Tensor:
+        """Return of samples, or of some, what atoms that are kept do not explain (sample, obs).
+
+        At the first λ: few atoms explain a sample. At the last, they would explain what they lack.
+        """
+        samples = torch.cat(self.batches)
+        if len(samples) > MAX_COMPARED:
+            samples = samples[draws.choice(len(samples), MAX_COMPARED, replace=False)]
+        if not len(kept):
+            return samples
+        codes = self._infer(samples, kept, None, self.settings.first_penalty)
+        return _residual(samples, kept, codes)
 
     def useless(self) -> np.ndarray:
-        """Tell which atoms (atom,) are unused, or made of a few others."""
+        """Tell which atoms (atom,) hardly any sample shares, or are made of a few others."""
         atoms, values = (
             torch.cat([getattr(codes, name) for codes in self.codes]).numpy()
             for name in ("atoms", "values")
         )
-        energy = np.bincount(atoms, values**2, minlength=len(self.rows))
-        return useless_atoms(self.rows.numpy(), energy, self.limit)
+        energy, fourth = (np.bincount(atoms, values**power, len(self.rows)) for power in (2, 4))
+        sharing = energy**2 / np.maximum(fourth, np.finfo(float).tiny)
+        return useless_atoms(self.rows.numpy(), energy, sharing, self.limit)
 
     def usage(self) -> Tensor:
         """Return the share of the samples that use an atom (atom,)."""
@@ -307,14 +350,16 @@ class _Learner:
     def state_dict(self) -> dict[str, Any]:
         """Return what rounds change."""
         codes = [[codes.counts, codes.atoms, codes.values] for codes in self.codes]
-        progress = {"n_replaced": self.n_replaced, "converged": self.converged}
-        return {"rows": self.rows, "codes": codes, "change": self.change, **progress}
+        search = {"objectives": self.objectives, "n_replaced": self.n_replaced}
+        learned = {"rows": self.rows, "codes": codes, "change": self.change}
+        return learned | search | {"converged": self.converged}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` has told."""
         self.rows = state_dict["rows"]
         self.codes = [SparseCodes(*parts, len(self.rows)) for parts in state_dict["codes"]]
         self.change = list(state_dict["change"])
+        self.objectives = list(state_dict["objectives"])
         self.n_replaced, self.converged = state_dict["n_replaced"], state_dict["converged"]
 
 
@@ -376,7 +421,14 @@ def _misses(result: IncrementalDictionary, index: int) -> Iterator[str]:
     if not result.determined[index]:
         yield "not determined; the samples have fewer numbers than codes and dictionary"
     if result.n_useless[index]:
-        yield f"{int(result.n_useless[index])} atoms are unused, or made of a few others"
+        yield f"{int(result.n_useless[index])} atoms are hardly any sample's, or made of others"
+
+
+def _residual(samples: Tensor, rows: Tensor, codes: SparseCodes) -> Tensor:
+    """Return y − D z (sample, obs)."""
+    residual = samples.clone()
+    subtract_codes(*_entries(codes), rows.numpy(), residual.numpy())
+    return residual
 
 
 def _entries(codes: SparseCodes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

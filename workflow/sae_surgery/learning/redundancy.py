@@ -1,4 +1,7 @@
-"""Which atoms of a dictionary are of no use: those never used, and those made of a few others.
+"""Which atoms of a dictionary are of no use: made for hardly a sample, or made of a few others.
+
+An atom that is what others leave of one observation spares it all further codes. It then stands for
+that sample alone, whose code is far larger than all others that the atom has.
 
 Codes of true atoms that occur together can be had cheaper, in the l1 norm, with an atom that is
 their sum; it then stands in the place of an atom that is missing. It gives itself away by what few
@@ -10,6 +13,9 @@ from numpy.typing import NDArray
 
 FEW = 3
 """Others that may explain an atom together."""
+
+FEWEST_SAMPLES = 3
+"""Samples that must share an atom's energy, or it is their own."""
 
 TILE_ATOMS = 1024
 """Atoms compared with all others at once."""
@@ -27,8 +33,10 @@ def redundancy_limit(rows: NDArray) -> float:
     return (1 + 2 * float(random.max())) / 3
 
 
-def useless_atoms(rows: NDArray, energy: NDArray, limit: float) -> NDArray[np.bool_]:
-    """Tell which atoms (atom,) are unused, or redundant given those that are not useless.
+def useless_atoms(
+    rows: NDArray, energy: NDArray, sharing: NDArray, limit: float
+) -> NDArray[np.bool_]:
+    """Tell which atoms (atom,) hardly any sample shares, or are redundant given those kept.
 
     Parameters
     ----------
@@ -36,10 +44,12 @@ def useless_atoms(rows: NDArray, energy: NDArray, limit: float) -> NDArray[np.bo
         Dᵀ (atom, obs), unit rows.
     energy
         Σ z² of each atom (atom,); of atoms that explain each other, the weakest go first.
+    sharing
+        How many samples share that energy (atom,), (Σ z²)² / Σ z⁴; 0 of atoms that are unused.
     limit
         See `redundancy_limit`.
     """
-    kept = energy > 0
+    kept = sharing >= FEWEST_SAMPLES
     suspects = np.flatnonzero(kept)
     suspects = suspects[redundancy(rows, suspects, kept) > limit]
     for atom in suspects[np.argsort(energy[suspects], kind="stable")]:

@@ -67,7 +67,7 @@ class DlScaled(Method):
                 nan_means="the seed had converged before this round",
             ),
             n_useless=Parameter(
-                result.n_useless, (), "atoms that are unused, or made of a few others"
+                result.n_useless, (), "atoms that are hardly any sample's, or made of others"
             ),
             usage=Parameter(result.usage, ("atom",), "share of the samples that use an atom"),
         )
