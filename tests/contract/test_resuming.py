@@ -24,7 +24,7 @@ SETTINGS = {
     "dl_fista": {"max_rounds": 12, "n_iter": 10, "record_every": 3, "min_rounds": 1}
     | {"tolerance": 0.06},
     "dl_scaled": {"max_rounds": 12, "record_every": 3, "replace_every": 2, "n_batches": 3}
-    | {"anneal_rounds": 4, "tolerance": 0.05},
+    | {"anneal_rounds": 4, "replace_rounds": 5, "tolerance": 0.05},
 }
 STEPS_BETWEEN_CUTS = {"softplus_adam": 50}
 DECODER = {"counts": (0, 1, 2, 5, 9), "n_iter": 10, "min_rounds": 1, "tolerance": 0.06}
