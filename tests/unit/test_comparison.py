@@ -149,6 +149,12 @@ def test_every_rule_is_the_first_to_fit_some_fact():
         ("phase_transition", "method == 'raw' and metric == 'auc_id'", NONE),
         ("phase_transition", "method == 'raw' and metric == 'mcc_id'", EXACT),
         ("phase_transition", "method == 'linear_probe'", EXACT),
+        ("phase_transition", "method == 'pca' and metric == 'mcc_id' and obs_dim <= 100", EXACT),
+        (
+            "phase_transition",
+            "method == 'pca' and metric == 'mcc_id' and obs_dim > 100",
+            STATISTICAL,
+        ),
     ],
 )
 def test_expectations(experiment, chosen, kind):

@@ -39,12 +39,15 @@ class Rule:
     metric: str = "*"
     after_step: float = float("-inf")
     """Only steps beyond this one."""
+    above_obs_dim: int = 0
+    """Only observations of more dimensions."""
 
     def fits(self, row: pd.Series) -> bool:
-        """Whether the rule is about a number of this source, method, condition, metric and step."""
+        """Whether the rule is about a number at this place."""
         fields = ("source", "method", "condition", "metric")
         named = all(_matches(row[name], getattr(self, name)) for name in fields)
-        return named and (self.after_step == float("-inf") or row["step"] > self.after_step)
+        late = self.after_step == float("-inf") or row["step"] > self.after_step
+        return named and late and row["obs_dim"] > self.above_obs_dim
 
 
 RULES = (
@@ -114,6 +117,15 @@ RULES = (
     Rule(EXACT, "FISTA with the true dictionary.", method="fista_oracle", metric="mcc_*|auc_*"),
     Rule(EXACT, "Ridge regression.", method="linear_probe", metric="mcc_*|auc_*"),
     Rule(
+        STATISTICAL,
+        "Of observations with more than a tenth as many dimensions as there are samples, published "
+        "principal components are those of a randomised solver, as scikit-learn chooses it there.",
+        source=_PHASES,
+        method="pca",
+        metric="mcc_*",
+        above_obs_dim=100,
+    ),
+    Rule(
         EXACT,
         "The observation, or its principal components.",
         method="raw|pca",
@@ -169,14 +181,14 @@ def expected(facts: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     facts
-        Columns source, method, condition, step and metric.
+        Columns source, method, condition, obs_dim, step and metric.
 
     Returns
     -------
     pandas.DataFrame
         Columns `expected`, one of `EXPECTATIONS`, and `why`, with the index of `facts`.
     """
-    kinds = facts[["source", "method", "condition", "step", "metric"]]
+    kinds = facts[["source", "method", "condition", "obs_dim", "step", "metric"]]
     distinct = kinds.drop_duplicates()
     rules = [next(rule for rule in RULES if rule.fits(row)) for _, row in distinct.iterrows()]
     distinct = distinct.assign(
