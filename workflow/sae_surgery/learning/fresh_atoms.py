@@ -36,7 +36,6 @@ def fresh_atoms(remainders: Tensor, n_atoms: int) -> Tensor:
         return remainders[:0]
     triples, likeness = _triples(remainders)
     sums = remainders[triples].sum(1)
-    # In the order of likeness, whatever their rounding: equal ones in the order of samples.
     order = likeness.argsort(descending=True, stable=True)
     order = order[likeness[order] > 0]
     return _distinct(sums[order] / sums[order].norm(dim=1, keepdim=True), n_atoms)

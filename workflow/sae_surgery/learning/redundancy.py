@@ -1,4 +1,4 @@
-"""Which atoms of a dictionary are of no use: made for hardly a sample, or made of a few others.
+"""Which atoms of a dictionary are of no use: those that serve hardly a sample or double others.
 
 An atom that is what others leave of one observation spares it all further codes. It then stands for
 that sample alone, whose code is far larger than all others that the atom has.
