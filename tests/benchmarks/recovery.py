@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.problems import Drawn, draw
+from sae_surgery import devices
 from sae_surgery.inference.exact import exact_lasso
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.incremental import (
@@ -37,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     drawn = draw(options.latents, 2 * options.samples, options.seed)
     drawn = _noisy(drawn, options.snr, options.seed)
     settings = IncrementalLearning(max_rounds=options.rounds)
+    device = devices.choose(options.device)
     wall, cpu = time.perf_counter(), time.process_time()
-    learned = _learn(drawn, settings, options.seed)
+    learned = _learn(drawn, settings, options.seed, device)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     dictionary = learned.dictionary[0].double().numpy()
     closeness = dictionary_metrics(dictionary, drawn.dictionary)
@@ -56,16 +58,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "CPU/s": f"{cpu:.0f}",
         "peak/GB": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f}",
         "threads": torch.get_num_threads(),
+        "device": device.type,
     }
     print("|", " | ".join(values), "|", file=sys.stderr)
     print("|", " | ".join(map(str, values.values())), "|")
 
 
-def _learn(drawn: Drawn, settings: IncrementalLearning, seed: int) -> IncrementalDictionary:
-    initial = random_dictionary(drawn.cell.obs_dim, drawn.cell.n_latents, (seed,))
+def _learn(
+    drawn: Drawn, settings: IncrementalLearning, seed: int, device: torch.device
+) -> IncrementalDictionary:
+    observations = drawn.tensor("train").to(device)
+    initial = random_dictionary(drawn.cell.obs_dim, drawn.cell.n_latents, (seed,)).to(device)
     rounds = (settings.max_rounds,)
-    [(_, learned)] = learn_incrementally(drawn.tensor("train"), initial, (seed,), settings, rounds)
-    return learned
+    [(_, learned)] = learn_incrementally(observations, initial, (seed,), settings, rounds)
+    return IncrementalDictionary(*(part.cpu() for part in learned))
 
 
 def _noisy(drawn: Drawn, snr: float, seed: int) -> Drawn:
@@ -104,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=10_000, help="to learn from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--snr", type=float, default=math.inf, help="decibels; default: no noise")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="that learns")
     parser.add_argument("--rounds", type=int, default=IncrementalLearning().max_rounds)
     return parser
 

@@ -269,7 +269,8 @@ def test_sparse_codes_keep_what_they_are_given():
     assert torch.equal(atoms, codes[1].nonzero()[:, 1])
     codes[:, :, [2, 5]] = 0
     assert torch.equal(packed.without(torch.tensor([5, 2])).dense(), codes)
-    assert torch.equal(SparseCodes.none(5, 8).dense(), torch.zeros(1, 5, 8, dtype=torch.float64))
+    nothing = SparseCodes.none(5, 8, torch.device("cpu"))
+    assert torch.equal(nothing.dense(), torch.zeros(1, 5, 8, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

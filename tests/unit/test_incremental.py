@@ -8,6 +8,8 @@ import torch
 from numpy.random import RandomState
 
 from sae_surgery import methods, sampling
+from sae_surgery.inference import exact_batched, exact_blocks
+from sae_surgery.learning import code_sums
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.fresh_atoms import LARGEST_COSINE, fresh_atoms
 from sae_surgery.learning.incremental import (
@@ -75,6 +77,18 @@ def test_the_number_of_threads_matters_less():
         finally:
             torch.set_num_threads(before)
     torch.testing.assert_close(*learned, rtol=0, atol=1e-3)
+
+
+def test_dense_products_as_on_a_gpu_learn_the_same(monkeypatch):
+    observations, _ = planted(1)
+    # Two solvers stop at different codes within the tolerance, and learning carries that far.
+    settings = dataclasses.replace(BRIEF, code_tolerance=1e-9)
+    compiled = learn(observations, PLANTED.n_latents, settings)
+    monkeypatch.setattr(code_sums, "_on_gpu", lambda samples: True)
+    monkeypatch.setattr(exact_blocks, "solve", exact_batched.solve)
+    dense = learn(observations, PLANTED.n_latents, settings)
+    torch.testing.assert_close(dense.dictionary, compiled.dictionary, rtol=0, atol=1e-3)
+    torch.testing.assert_close(dense.usage, compiled.usage, rtol=0, atol=1e-2)
 
 
 def test_the_unit_of_the_observations_does_not_matter():

@@ -28,10 +28,11 @@ class SparseCodes:
         return cls(codes.count_nonzero(dim=2), atoms, codes[entries].double(), codes.shape[2])
 
     @classmethod
-    def none(cls, n_samples: int, n_atoms: int) -> "SparseCodes":
+    def none(cls, n_samples: int, n_atoms: int, device: torch.device) -> "SparseCodes":
         """Return the zero codes of one seed."""
-        counts = torch.zeros(1, n_samples, dtype=torch.int64)
-        return cls(counts, counts.new_zeros(0), torch.zeros(0, dtype=torch.float64), n_atoms)
+        counts = torch.zeros(1, n_samples, dtype=torch.int64, device=device)
+        values = torch.zeros(0, dtype=torch.float64, device=device)
+        return cls(counts, counts.new_zeros(0), values, n_atoms)
 
     def without(self, atoms: Tensor) -> "SparseCodes":
         """Return the codes with zeros for some atoms, given by their indices."""

@@ -56,13 +56,10 @@ from sae_surgery.checks import (
 )
 from sae_surgery.inference.exact import exact_lasso
 from sae_surgery.inference.sparse import SparseCodes
+from sae_surgery.learning.code_sums import CodeSums, remainder
 from sae_surgery.learning.fresh_atoms import fresh_atoms
-from sae_surgery.learning.incremental_kernels import add_products, step_atoms, subtract_codes
 from sae_surgery.learning.redundancy import redundancy_limit, useless_atoms
 from sae_surgery.progress import Tracker, silent
-
-BLOCK_ATOMS = 64
-"""Atoms whose gradients are one matrix product, corrected as they move."""
 
 MAX_LOOKS = 20
 """How often a sample's correlations with all atoms are looked at in a round, at most."""
@@ -72,9 +69,6 @@ PATIENCE = 3
 
 MAX_COMPARED = 4096
 """Samples that are compared with each other, at most, to find what they share."""
-
-ENERGY_FLOOR = 1e-5
-"""Atoms with less than this share of the mean energy stay where they are: rounding rules them."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +186,7 @@ def learn_incrementally(
     progress: Tracker = silent,
     checkpoint: Checkpoint = NONE,
 ) -> Iterator[tuple[int, IncrementalDictionary]]:
-    """Learn a dictionary for each seed, on the CPU, and tell what has come after some rounds.
+    """Learn a dictionary for each seed, and tell what has come after some rounds.
 
     Parameters
     ----------
@@ -251,8 +245,10 @@ class _Learner:
         batches = np.array_split(order, min(settings.n_batches, len(order)))
         self.batches = [observations[rows] / self.scale for rows in batches]
         self.rows = initial.T.contiguous()
-        self.limit = redundancy_limit(self.rows.numpy())
-        self.codes = [SparseCodes.none(len(batch), len(self.rows)) for batch in self.batches]
+        self.limit = redundancy_limit(self.rows.cpu().numpy())
+        self.codes = [
+            SparseCodes.none(len(batch), len(self.rows), batch.device) for batch in self.batches
+        ]
         self.change: list[float] = []
         self.objectives: list[float] = []
         self.n_replaced = 0
@@ -269,7 +265,7 @@ class _Learner:
             self.n_replaced = self._replace(draws)
         before = self.rows.clone()
         # Summed anew, or rounding errors of many exchanges would add up.
-        sums = _Sums(self.rows)
+        sums = CodeSums(self.rows)
         for batch, codes in zip(self.batches, self.codes, strict=True):
             sums.add(1.0, codes, batch)
         for index in draws.permutation(len(self.batches)):
@@ -295,8 +291,8 @@ class _Learner:
         """Return what a sample adds to F at the codes that are kept, on average."""
         fit, length = 0.0, 0.0
         for batch, codes in zip(self.batches, self.codes, strict=True):
-            residual = _residual(batch, self.rows, codes)
-            fit += float(residual.double().square().sum()) / 2
+            left = remainder(batch, self.rows, codes)
+            fit += float(left.double().square().sum()) / 2
             length += float(codes.values.sum())
         return (fit + penalty * length) / sum(map(len, self.batches))
 
@@ -305,9 +301,10 @@ class _Learner:
         useless = self.useless()
         if not useless.any():
             return 0
-        fresh = fresh_atoms(self._remainders(self.rows[~useless], draws), int(useless.sum()))
-        replaced = torch.from_numpy(np.flatnonzero(useless))[: len(fresh)]
-        self.rows[replaced] = fresh
+        kept = self.rows[torch.from_numpy(~useless)]
+        fresh = fresh_atoms(self._remainders(kept, draws).cpu(), int(useless.sum()))
+        replaced = torch.from_numpy(np.flatnonzero(useless))[: len(fresh)].to(self.rows.device)
+        self.rows[replaced] = fresh.to(self.rows.device)
         self.codes = [codes.without(replaced) for codes in self.codes]
         return len(replaced)
 
@@ -322,17 +319,17 @@ class _Learner:
         if not len(kept):
             return samples
         codes = self._infer(samples, kept, None, self.settings.first_penalty)
-        return _residual(samples, kept, codes)
+        return remainder(samples, kept, codes)
 
     def useless(self) -> np.ndarray:
         """Tell which atoms (atom,) hardly any sample shares, or are made of a few others."""
         atoms, values = (
-            torch.cat([getattr(codes, name) for codes in self.codes]).numpy()
+            torch.cat([getattr(codes, name) for codes in self.codes]).cpu().numpy()
             for name in ("atoms", "values")
         )
         energy, fourth = (np.bincount(atoms, values**power, len(self.rows)) for power in (2, 4))
         sharing = energy**2 / np.maximum(fourth, np.finfo(float).tiny)
-        return useless_atoms(self.rows.numpy(), energy, sharing, self.limit)
+        return useless_atoms(self.rows.cpu().numpy(), energy, sharing, self.limit)
 
     def usage(self) -> Tensor:
         """Return the share of the samples that use an atom (atom,)."""
@@ -363,30 +360,8 @@ class _Learner:
         self.n_replaced, self.converged = state_dict["n_replaced"], state_dict["converged"]
 
 
-class _Sums:
-    """G = ZᵀZ (atom, atom) and T = ZᵀY (atom, obs): all that a step of the atoms has to know."""
-
-    def __init__(self, rows: Tensor) -> None:
-        self.gram, self.target = rows.new_zeros(len(rows), len(rows)), torch.zeros_like(rows)
-
-    def add(self, sign: float, codes: SparseCodes, batch: Tensor) -> None:
-        """Put the codes of a batch in, or with the sign −1 take them out."""
-        sums = self.gram.numpy(), self.target.numpy()
-        add_products(sign, *_entries(codes), batch.numpy(), *sums)
-
-    def sweep(self, rows: Tensor, relaxation: float) -> None:
-        """Step once with every atom (atom, obs) in turn, in place."""
-        kind = np.float32
-        floor = kind(ENERGY_FLOOR * float(self.gram.diagonal().mean()))
-        for first in range(0, len(rows), BLOCK_ATOMS):
-            block = slice(first, first + BLOCK_ATOMS)
-            gradient = torch.addmm(self.target[block], self.gram[block], rows, alpha=-1)
-            own = self.gram[block, block].numpy()
-            step_atoms(gradient.numpy(), own, kind(relaxation), floor, rows[block].numpy())
-
-
 def _stack(learners: Sequence[_Learner]) -> IncrementalDictionary:
-    """Return copies of what has been learned."""
+    """Return copies of what has been learned, where it was."""
     n_rounds = torch.tensor([len(learner.change) for learner in learners])
     change = torch.full((len(learners), int(n_rounds.max())), torch.nan)
     for row, learner in zip(change, learners, strict=True):
@@ -394,8 +369,9 @@ def _stack(learners: Sequence[_Learner]) -> IncrementalDictionary:
     last = [
         learner.settings.penalty(len(learner.change) - 1) * learner.scale for learner in learners
     ]
-    return IncrementalDictionary(
-        dictionary=torch.stack([learner.rows.T for learner in learners]).contiguous(),
+    dictionary = torch.stack([learner.rows.T for learner in learners]).contiguous()
+    learned = IncrementalDictionary(
+        dictionary=dictionary,
         penalty=torch.tensor(last),
         n_rounds=n_rounds,
         converged=torch.tensor([learner.converged for learner in learners]),
@@ -404,6 +380,7 @@ def _stack(learners: Sequence[_Learner]) -> IncrementalDictionary:
         usage=torch.stack([learner.usage() for learner in learners]),
         n_useless=torch.tensor([int(learner.useless().sum()) for learner in learners]),
     )
+    return IncrementalDictionary(*(part.to(dictionary.device) for part in learned))
 
 
 def report_misses(result: IncrementalDictionary, seeds: Sequence[int]) -> None:
@@ -422,14 +399,3 @@ def _misses(result: IncrementalDictionary, index: int) -> Iterator[str]:
         yield "not determined; the samples have fewer numbers than codes and dictionary"
     if result.n_useless[index]:
         yield f"{int(result.n_useless[index])} atoms are hardly any sample's, or made of others"
-
-
-def _residual(samples: Tensor, rows: Tensor, codes: SparseCodes) -> Tensor:
-    """Return y − D z (sample, obs)."""
-    residual = samples.clone()
-    subtract_codes(*_entries(codes), rows.numpy(), residual.numpy())
-    return residual
-
-
-def _entries(codes: SparseCodes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return codes.counts[0].numpy(), codes.atoms.numpy(), codes.values.numpy()

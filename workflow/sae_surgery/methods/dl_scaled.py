@@ -26,19 +26,21 @@ class DlScaled(Method):
     title = "DL (scaled)"
     family = "sparse coding"
     learns_from = ("train",)
+    gpu_from = 10_000
     max_latents = 20_000
     atom_pairs = 1
     Settings: ClassVar[type] = IncrementalLearning
 
     def fit(self, problem: Problem) -> Fitted:
         """Learn the dictionary on train, and record how it changes."""
-        cell, seeds = problem.cell, problem.seeds
+        cell, seeds, observations = problem.cell, problem.seeds, problem.observations["train"]
+        initial = random_dictionary(cell.obs_dim, cell.n_latents, seeds).to(observations)
         times = recorded_times(cell, self.settings.max_rounds, self.settings.record_every)
         budgets = [time + 1 for time in times]
         records = Records(len(times))
         for budget, result in learn_incrementally(
-            problem.observations["train"],
-            random_dictionary(cell.obs_dim, cell.n_latents, seeds),
+            observations,
+            initial,
             seeds,
             self.settings,
             budgets,

@@ -1,0 +1,64 @@
+"""What steps of the atoms need of sparse codes: sums of products, and remainders.
+
+On the CPU these are compiled loops over the codes that are not zero. On a GPU they are dense
+products: at a thousandth of the codes active they cost more operations, and less time.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sae_surgery.inference.sparse import SparseCodes
+from sae_surgery.learning.incremental_kernels import add_products, step_atoms, subtract_codes
+
+BLOCK_ATOMS = 64
+"""Atoms whose gradients are one matrix product, corrected as they move."""
+
+ENERGY_FLOOR = 1e-5
+"""Atoms with less than this share of the mean energy stay where they are: rounding rules them."""
+
+
+class CodeSums:
+    """G = ZᵀZ (atom, atom) and T = ZᵀY (atom, obs): all that a step of the atoms has to know."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self.gram, self.target = rows.new_zeros(len(rows), len(rows)), torch.zeros_like(rows)
+
+    def add(self, sign: float, codes: SparseCodes, batch: Tensor) -> None:
+        """Put the codes of a batch (sample, obs) in, or with the sign −1 take them out."""
+        if _on_gpu(batch):
+            dense = codes.dense(batch.dtype)[0]
+            self.gram.addmm_(dense.T, dense, alpha=sign)
+            self.target.addmm_(dense.T, batch, alpha=sign)
+        else:
+            sums = self.gram.numpy(), self.target.numpy()
+            add_products(sign, *_entries(codes), batch.numpy(), *sums)
+
+    def sweep(self, rows: Tensor, relaxation: float) -> None:
+        """Step once with every atom (atom, obs) in turn, in place."""
+        kind = np.float32
+        floor = kind(ENERGY_FLOOR * float(self.gram.diagonal().mean()))
+        for first in range(0, len(rows), BLOCK_ATOMS):
+            block = slice(first, first + BLOCK_ATOMS)
+            gradient = torch.addmm(self.target[block], self.gram[block], rows, alpha=-1).cpu()
+            # One atom after the other is too little work at a time for a GPU.
+            own, moving = self.gram[block, block].cpu(), rows[block].cpu()
+            step_atoms(gradient.numpy(), own.numpy(), kind(relaxation), floor, moving.numpy())
+            rows[block] = moving
+
+
+def remainder(samples: Tensor, rows: Tensor, codes: SparseCodes) -> Tensor:
+    """Return y − D z (sample, obs)."""
+    if _on_gpu(samples):
+        return samples - codes.dense(samples.dtype)[0] @ rows
+    left = samples.clone()
+    subtract_codes(*_entries(codes), rows.numpy(), left.numpy())
+    return left
+
+
+def _on_gpu(samples: Tensor) -> bool:
+    return samples.is_cuda
+
+
+def _entries(codes: SparseCodes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return codes.counts[0].numpy(), codes.atoms.numpy(), codes.values.numpy()
