@@ -37,11 +37,11 @@ ENCODE = Measured(0.6, 0.0, 5.0)
 
 FIT = {
     "dl_fista": Measured(10, 11.5, 0.4),
-    "dl_lista": Measured(2.2, 2.9, 1.3),
+    "dl_lista": Measured(6, 2.9, 1.3),
     "dl_scaled": Measured(3, 0.7, 0.4),
     "fista_oracle": Measured(0.6, 0.1, 0.4),
     "linear_probe": Measured(0.7, 0.1, 3.7),
-    "lista_oracle": Measured(2.2, 2.9, 0.8),
+    "lista_oracle": Measured(6, 2.9, 0.8),
     "pca": Measured(0.6, 0.1, 0.5),
     "random_dictionary": Measured(0.6, 0.1, 0.7),
     "raw": Measured(0.1, 0.1, 1.8),
@@ -49,7 +49,7 @@ FIT = {
     "sae_mp": Measured(1.5, 3.0, 0.4),
     "sae_relu": Measured(1.0, 6.0, 2.1),
     "sae_topk": Measured(1.6, 6.0, 0.4),
-    "softplus_adam": Measured(12, 0.1, 2.5),
+    "softplus_adam": Measured(20, 0.1, 2.5),
 }
 OPERATE = {
     "frozen_decoder": Measured(0.6, 0.1, 5.3),
