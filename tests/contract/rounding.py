@@ -28,6 +28,15 @@ from sae_surgery.problem import Cell, compressed_sensing_dim
 from sae_surgery.steps.simulate import simulate
 
 METHODS = ("sae_relu", "sae_jumprelu")
+SIZES = (
+    *((n_latents, 5000) for n_latents in (50, 100, 500, 1000)),
+    # With more samples a training takes more steps, in which differences grow.
+    *((100, n_samples) for n_samples in (10_000, 50_000, 100_000)),
+)
+CELLS = tuple(
+    Cell(n_latents, 10, compressed_sensing_dim(n_latents, 10, 2.0), n_samples).name
+    for n_latents, n_samples in SIZES
+)
 LAST_BIT = 2.0**-23
 CPU = torch.device("cpu")
 
@@ -43,7 +52,8 @@ def differences(
     pair = [_scores(method, data, each) for each in (train, _in_the_last_bit(train))]
     for seed, (plain, other) in zip(seeds, zip(*pair, strict=True), strict=True):
         apart = {metric: _distance(metric, plain[metric], other[metric]) for metric in plain}
-        yield {"method": name, "n_latents": cell.n_latents, "seed": seed} | apart
+        size = {"n_latents": cell.n_latents, "n_samples": cell.n_samples}
+        yield {"method": name, **size, "seed": seed, **apart}
 
 
 def _distance(metric: str, one: float, other: float) -> float:
@@ -85,18 +95,17 @@ def _scores(method: Method, data: CellData, train: Tensor) -> list[Mapping[str, 
 
 
 def main() -> None:
-    """Write the table, and print its last row at each size, as a sign of progress."""
+    """Write the table, and print its last row of each cell, as a sign of progress."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--latents", type=int, nargs="+", default=[50, 100, 500, 1000])
+    parser.add_argument("--cells", nargs="+", default=CELLS, help=f"default: {' '.join(CELLS)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--table", type=Path, default=TABLE, help="CSV file to write")
     options = parser.parse_args()
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for n_latents in options.latents:
-            cell = Cell(n_latents, 10, compressed_sensing_dim(n_latents, 10, 2.0), 5000)
+        for cell in options.cells:
             for name in METHODS:
-                rows += differences(name, cell, options.seeds, Path(folder))
+                rows += differences(name, Cell.parse(cell), options.seeds, Path(folder))
                 print(rows[-1], flush=True)
     with options.table.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")

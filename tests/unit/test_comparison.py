@@ -228,11 +228,19 @@ def test_seed_by_seed_nothing_has_to_agree_better_than_rounding_lets_it():
 
 def test_rounding_reaches_as_far_as_at_smaller_sizes():
     metrics, sizes = pd.Series(["mcc_ood"] * 5), pd.Series([10, 50, 100, 1000, 10_000])
-    found = rounding.reach(metrics, sizes)
+    samples = pd.Series([5000] * 5)
+    found = rounding.reach(metrics, sizes, samples)
     assert found[0] == 0
     assert (np.diff(found) >= 0).all()
     assert found[-1] == found[-2] > 0
-    assert (rounding.reach(pd.Series(["val_mse"] * 5), sizes) == 0).all()
+    assert (rounding.reach(metrics, sizes, samples - 1) == 0).all()
+    assert (rounding.reach(pd.Series(["val_mse"] * 5), sizes, samples) == 0).all()
+
+
+def test_rounding_reaches_farther_in_longer_trainings():
+    metrics, samples = pd.Series(["mcc_ood"] * 2), pd.Series([5000, 100_000])
+    found = rounding.reach(metrics, pd.Series([100] * 2), samples)
+    assert 0 < found[0] < found[1]
 
 
 def test_criteria_can_be_set_one_by_one():

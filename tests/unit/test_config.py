@@ -12,7 +12,7 @@ import yaml
 from sae_surgery import config, costs, methods, store, surgeries
 
 ROOT = Path(__file__).parents[2]
-KEPT = ["reference.yaml", "strict.yaml", "scaling.yaml"]
+KEPT = ["reference.yaml", "strict.yaml", "scaling.yaml", "targets.yaml"]
 ALWAYS = {name for name in surgeries.available() if not surgeries.trait(name, "on_request")}
 """Surgeries that are done where a configuration names none."""
 GOOD = {

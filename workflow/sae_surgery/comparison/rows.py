@@ -188,7 +188,8 @@ def _tolerances(rows: pd.DataFrame, criteria: Criteria) -> np.ndarray:
 
 def _limits(rows: pd.DataFrame) -> np.ndarray:
     """Return how far apart each row may lie: no training agrees better than with itself."""
-    attainable = _scales(rows) * rounding.reach(rows["metric"], rows["n_latents"])
+    reach = rounding.reach(rows["metric"], rows["n_latents"], rows["n_samples"])
+    attainable = _scales(rows) * reach
     by_seed = rows["expected"] == PER_SEED
     return np.where(by_seed, np.maximum(rows["tolerance"], attainable), rows["tolerance"])
 
