@@ -1,7 +1,6 @@
 """What steps of the atoms need of sparse codes: sums of products, and remainders.
 
-On the CPU these are compiled loops over the codes that are not zero. On a GPU they are dense
-products: at a thousandth of the codes active they cost more operations, and less time.
+On the CPU these are compiled loops over the codes that are not zero; on a GPU, dense products.
 """
 
 import numpy as np
