@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--samples", type=int, default=10_000, help="to learn from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--snr", type=float, default=math.inf, help="decibels; default: no noise")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="that learns")
+    parser.add_argument("--device", choices=devices.CHOICES, default="cpu", help="that learns")
     parser.add_argument("--rounds", type=int, default=IncrementalLearning().max_rounds)
     return parser
 
