@@ -3,6 +3,7 @@
 import gc
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -123,6 +124,7 @@ def race(comparison: Comparison, repeats: int, patience: float) -> list[Row]:
         entries = [_Entry(contestant, comparison) for contestant in comparison.contestants]
         for entry in entries:
             entry.warm_up()
+            print(entry.first_word(), file=sys.stderr)
         for _ in range(repeats):
             for entry in entries:
                 entry.repeat(patience)
@@ -161,6 +163,11 @@ class _Entry:
             self.status = f"refused: {name} {error:.1e} > {self.contestant.tolerance:.0e}"
         elif self.contestant.once:
             self._record(readings)
+
+    def first_word(self) -> str:
+        """Return what came of the first run, for those who wait."""
+        measures = [f"{name} {value:.3g}" for name, value in self.measures.items()]
+        return "  " + "; ".join([self.contestant.name, self.status, *measures])
 
     def repeat(self, patience: float) -> None:
         """Run again, unless it has spent its time."""
