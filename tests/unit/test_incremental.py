@@ -1,6 +1,7 @@
 """Incremental dictionary learning finds planted dictionaries, and says when it cannot."""
 
 import dataclasses
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.random import RandomState
 
 from sae_surgery import methods, sampling
 from sae_surgery.inference import exact_batched, exact_blocks
+from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.learning import code_sums
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.fresh_atoms import LARGEST_COSINE, fresh_atoms
@@ -17,7 +19,7 @@ from sae_surgery.learning.incremental import (
     learn_incrementally,
     report_misses,
 )
-from sae_surgery.learning.incremental_kernels import add_products, step_atoms, subtract_codes
+from sae_surgery.learning.incremental_kernels import step_atoms, subtract_codes
 from sae_surgery.learning.redundancy import redundancy, redundancy_limit, useless_atoms
 from sae_surgery.methods.base import Problem
 from sae_surgery.metrics.dictionary import dictionary_metrics
@@ -67,15 +69,23 @@ def test_the_order_of_samples_matters_little():
     assert dictionary_metrics(one, other).mean_signed_cosine > 0.97
 
 
+@contextmanager
+def threads(count):
+    """Let PyTorch use so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_number_of_threads_matters_less():
     observations, _ = planted(1)
-    before, learned = torch.get_num_threads(), []
+    learned = []
     for n_threads in (1, 2):
-        torch.set_num_threads(n_threads)
-        try:
+        with threads(n_threads):
             learned.append(learn(observations, PLANTED.n_latents, BRIEF).dictionary)
-        finally:
-            torch.set_num_threads(before)
     torch.testing.assert_close(*learned, rtol=0, atol=1e-3)
 
 
@@ -242,12 +252,26 @@ def sparse_problem():
     return entries, dense.astype(np.float32), observations, rows
 
 
-def test_sums_are_those_of_dense_codes():
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_sums_are_those_of_dense_codes(n_threads):
+    n_atoms = 2 * code_sums.ROWS + 3
+    draws = np.random.default_rng(0)
+    dense = draws.normal(size=(1, 40, n_atoms)) * (draws.random((1, 40, n_atoms)) < 0.05)
+    dense = torch.from_numpy(dense).float()
+    observations = noise(40)
+    codes = SparseCodes.pack(dense)
+    sums = code_sums.CodeSums(torch.zeros(n_atoms, 12))
+    with threads(n_threads):
+        sums.add(1.0, codes, observations[0])
+    torch.testing.assert_close(sums.gram, dense[0].T @ dense[0])
+    torch.testing.assert_close(sums.target, dense[0].T @ observations[0])
+    with threads(n_threads):
+        sums.add(-1.0, codes, observations[0])
+    assert sums.gram.abs().max() < 1e-5 and sums.target.abs().max() < 1e-5
+
+
+def test_remainders_are_those_of_dense_codes():
     entries, dense, observations, rows = sparse_problem()
-    gram, target = np.zeros((12, 12), np.float32), np.zeros((12, 7), np.float32)
-    add_products(1.0, *entries, observations, gram, target)
-    np.testing.assert_allclose(gram, dense.T @ dense, atol=1e-5)
-    np.testing.assert_allclose(target, dense.T @ observations, atol=1e-5)
     residual = observations.copy()
     subtract_codes(*entries, rows, residual)
     np.testing.assert_allclose(residual, observations - dense @ rows, atol=1e-5)

@@ -1,25 +1,64 @@
 """The loops of `incremental`, compiled: sums over sparse codes, and steps of single atoms."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sae_surgery.learning.kernels import add, compiled, dot
 
 
-@compiled
-def add_products(sign, counts, atoms, values, observations, gram, target):
-    """Add a multiple of ZᵀZ (atom, atom) and ZᵀY (atom, obs) of sparse codes, in place.
+class Uses(NamedTuple):
+    """Where the entries of codes are, if they are given sample by sample."""
 
-    Codes are given as entries, row by row: how many a sample has, their atoms and values.
-    """
-    first = 0
+    ends: np.ndarray
+    """The first entry of each sample, and the end of all (sample + 1,)"""
+    first: np.ndarray
+    """The first use of each atom, and the end of all (atom + 1,)"""
+    samples: np.ndarray
+    """Which sample a use is of, atom by atom (use,)"""
+    entries: np.ndarray
+    """Which entry a use is (use,)"""
+
+
+@compiled
+def find_uses(counts, atoms, n_atoms):
+    """Return the `Uses` of atoms by codes: how many entries a sample has, and their atoms."""
+    ends, first = np.zeros(len(counts) + 1, np.int64), np.zeros(n_atoms + 1, np.int64)
+    ends[1:] = counts.cumsum()
+    for atom in atoms:
+        first[atom + 1] += 1
+    first = first.cumsum()
+    free = first.copy()
+    samples, entries = np.empty(len(atoms), np.int64), np.empty(len(atoms), np.int64)
     for sample in range(len(counts)):
-        last = first + counts[sample]
-        for a in range(first, last):
-            value = gram.dtype.type(sign * values[a])
-            for b in range(first, last):
-                gram[atoms[a], atoms[b]] += value * gram.dtype.type(values[b])
-            add(value, observations, sample, target, atoms[a])
-        first = last
+        for entry in range(ends[sample], ends[sample + 1]):
+            use = free[atoms[entry]]
+            samples[use], entries[use] = sample, entry
+            free[atoms[entry]] += 1
+    return Uses(ends, first, samples, entries)
+
+
+@compiled
+def add_products(sign, uses, atoms, values, observations, gram, target, begin, end):
+    """Add a multiple of ZᵀZ (atom, atom) and ZᵀY (atom, obs) of sparse codes to rows, in place.
+
+    Row by row, which stays in the processor's cache while all uses of its atom are added.
+
+    Parameters
+    ----------
+    uses, atoms, values
+        Where the codes' entries are, and what.
+    begin, end
+        The rows that are added to.
+    """
+    for atom in range(begin, end):
+        row = gram[atom]
+        for use in range(uses.first[atom], uses.first[atom + 1]):
+            sample = uses.samples[use]
+            value = gram.dtype.type(sign * values[uses.entries[use]])
+            for entry in range(uses.ends[sample], uses.ends[sample + 1]):
+                row[atoms[entry]] += value * gram.dtype.type(values[entry])
+            add(value, observations, sample, target, atom)
 
 
 @compiled
@@ -59,7 +98,10 @@ def step_atoms(gradient, gram, relaxation, floor, rows):
 
 @compiled
 def subtract_codes(counts, atoms, values, rows, residual):
-    """Subtract Z Dᵀ from observations (sample, obs), in place; codes as in `add_products`."""
+    """Subtract Z Dᵀ from observations (sample, obs), in place.
+
+    Codes are given as entries, sample by sample: how many one has, their atoms and values.
+    """
     first = 0
     for sample in range(len(counts)):
         for a in range(first, first + counts[sample]):
