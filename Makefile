@@ -54,7 +54,7 @@ archive: $(READY)
 	$(BIN)/sae-surgery archive $(CONFIG)
 
 bench: $(BENCH_READY)
-	@echo "==> Running the benchmarks, half an hour on two cores; nothing else should run meanwhile"
+	@echo "==> Running the benchmarks, an hour and a half on two cores; nothing else should run meanwhile"
 	PYTHONPATH=tests $(BENCH_BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 $(BENCH_READY): envs/benchmarks.txt envs/constraints.txt pyproject.toml

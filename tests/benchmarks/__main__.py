@@ -20,6 +20,7 @@ COMPARISONS = (
     "dictionary_learning",
     "dictionary_scaling",
     "fair_autoencoders",
+    "longer_training",
     "sae_training",
     "evaluation",
     "memory",

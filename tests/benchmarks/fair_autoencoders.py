@@ -1,12 +1,12 @@
 """Autoencoders given every chance: wider codes, other penalties, other k, and the same samples.
 
-They are trained by the paper's recipe, n = 500 with 10 samples for each latent, and judged by their
-decoder: of a wider one each true column is paired with an atom, and atoms that are left over do not
-count against it. Chance is closer with more atoms, so that a random dictionary of each width stands
-beside. Seconds are those of one run.
+They are trained by the paper's recipe and in as many steps, n = 500 with 10 samples for each
+latent, and judged by their decoder: of a wider one each true column is paired with an atom, and
+atoms that are left over do not count against it. Chance is closer with more atoms, so that a random
+dictionary of each width stands beside. Seconds are those of one run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -38,16 +38,23 @@ def comparisons(quick: bool) -> Iterator[Comparison]:
     """Yield n = 500, or 100 with few epochs, on one thread."""
     n_latents, epochs = (100, 50) if quick else (500, 500)
     drawn = draw(n_latents, 2 * SAMPLES_PER_LATENT * n_latents)
-    runs = {OURS: partial(_ours, drawn)}
+    runs = {OURS: partial(ours, drawn)}
     for width in WIDTHS:
         runs[f"random dictionary, {width} n atoms"] = partial(_random, width, drawn)
         for name, autoencoder in _autoencoders(epochs).items():
-            runs[f"{name}, {width} n atoms"] = partial(_train, autoencoder, width, drawn)
-    contestants = [Contestant(name, run, once=True) for name, run in runs.items()]
+            runs[f"{name}, {width} n atoms"] = partial(trained, autoencoder, width, drawn)
+    yield learners_of_dictionaries("fair_autoencoders", drawn, runs)
+
+
+def learners_of_dictionaries(
+    name: str, drawn: Drawn, runs: Mapping[str, Callable[[], np.ndarray]]
+) -> Comparison:
+    """Return a comparison of what returns a dictionary (obs, atom); each runs once."""
+    contestants = [Contestant(title, run, once=True) for title, run in runs.items()]
     cell = drawn.cell
     size = f"n = {cell.n_latents}, m = {cell.obs_dim}, {cell.n_train} samples"
     judge = partial(_closeness, drawn.dictionary)
-    yield Comparison("fair_autoencoders", size, n_latents, contestants, judge)
+    return Comparison(name, size, cell.n_latents, contestants, judge)
 
 
 def _autoencoders(epochs: int) -> dict[str, Autoencoder]:
@@ -62,10 +69,11 @@ def _autoencoders(epochs: int) -> dict[str, Autoencoder]:
     return types
 
 
-def _train(autoencoder: Autoencoder, width: int, drawn: Drawn) -> np.ndarray:
+def trained(autoencoder: Autoencoder, width: int, drawn: Drawn) -> np.ndarray:
+    """Return the decoder (obs, atom) of an autoencoder with `width` atoms for each latent."""
     n_atoms = width * drawn.cell.n_latents
-    trained, _ = train_autoencoder(autoencoder, drawn.tensor("train"), n_atoms, [0])
-    return trained.decoder[0].numpy()
+    parameters, _ = train_autoencoder(autoencoder, drawn.tensor("train"), n_atoms, [0])
+    return parameters.decoder[0].numpy()
 
 
 def _random(width: int, drawn: Drawn) -> np.ndarray:
@@ -73,7 +81,8 @@ def _random(width: int, drawn: Drawn) -> np.ndarray:
     return random_dictionary(cell.obs_dim, width * cell.n_latents, [0])[0].numpy()
 
 
-def _ours(drawn: Drawn) -> np.ndarray:
+def ours(drawn: Drawn) -> np.ndarray:
+    """Return what incremental dictionary learning finds (obs, atom)."""
     looks = []
     samples = drawn.observations[drawn.rows("train")]
     incremental(samples, _random(1, drawn), LAM, 1, looks.append)
