@@ -20,6 +20,7 @@ COMPARISONS = (
     "dictionary_learning",
     "dictionary_scaling",
     "fair_autoencoders",
+    "wider_kernels",
     "longer_training",
     "sae_training",
     "evaluation",
