@@ -28,8 +28,8 @@ from sae_surgery.metrics.dictionary import dictionary_metrics
 from sae_surgery.metrics.matching import correlation, match
 from sae_surgery.sampling import dense_codes
 
-COMPARED = 5000
-"""Samples of a split whose codes are compared, at most."""
+USES = 50
+"""Of a latent in the samples of a split whose codes are compared, in expectation."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -95,10 +95,11 @@ def _codes(
     drawn: Drawn, learned: IncrementalDictionary, split: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return true and inferred codes (sample, atom) of a split's first samples."""
-    observations = drawn.tensor(split)[:, :COMPARED]
+    n_compared = USES * drawn.cell.n_latents // drawn.cell.k
+    observations = drawn.tensor(split)[:, :n_compared]
     inferred = exact_lasso(observations, learned.dictionary, float(learned.penalty))
     support, magnitude = (
-        part[drawn.rows(split)][:COMPARED] for part in (drawn.support, drawn.magnitude)
+        part[drawn.rows(split)][:n_compared] for part in (drawn.support, drawn.magnitude)
     )
     true = dense_codes(support, magnitude, drawn.cell.n_latents)
     return true, inferred.dense(torch.float32)[0].numpy()
