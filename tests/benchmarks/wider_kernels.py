@@ -3,7 +3,7 @@
 A preactivation moves its threshold only while it is within half the kernel's width ε of it. At the
 published ε of 0.001 hardly any ever is, thresholds stay where they began, nearly all codes are
 active, and the penalty changes nothing (`fair_autoencoders`). Here ε, and the threshold to begin
-with, are a tenth to a half of a typical code.
+with, are a hundred times as large and more.
 """
 
 from collections.abc import Iterator
