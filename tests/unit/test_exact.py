@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from benchmarks.harness import limited_threads
 from sae_surgery.inference import exact_batched, exact_blocks
 from sae_surgery.inference.exact import exact_lasso, exact_path
 from sae_surgery.inference.fista import duality_gap, lasso_objective
@@ -244,15 +245,11 @@ def test_a_seed_does_not_feel_the_others(path, dtype):
 
 def test_the_number_of_threads_changes_nothing():
     observations, dictionary = problem(1, 200, 13, 61)
-    n_threads = torch.get_num_threads()
     solutions = []
-    try:
-        for count in (1, 3):
-            torch.set_num_threads(count)
+    for count in (1, 3):
+        with limited_threads(count):
             solutions.append(exact_lasso(observations, dictionary, LAM))
             assert torch.get_num_threads() == count
-    finally:
-        torch.set_num_threads(n_threads)
     assert torch.equal(solutions[0].dense(), solutions[1].dense())
     assert torch.equal(solutions[0].gap, solutions[1].gap)
 

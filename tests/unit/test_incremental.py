@@ -1,13 +1,13 @@
 """Incremental dictionary learning finds planted dictionaries, and says when it cannot."""
 
 import dataclasses
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 from numpy.random import RandomState
 
+from benchmarks.harness import limited_threads
 from sae_surgery import methods, sampling
 from sae_surgery.inference import exact_batched, exact_blocks
 from sae_surgery.inference.sparse import SparseCodes
@@ -69,22 +69,11 @@ def test_the_order_of_samples_matters_little():
     assert dictionary_metrics(one, other).mean_signed_cosine > 0.97
 
 
-@contextmanager
-def threads(count):
-    """Let PyTorch use so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_the_number_of_threads_matters_less():
     observations, _ = planted(1)
     learned = []
     for n_threads in (1, 2):
-        with threads(n_threads):
+        with limited_threads(n_threads):
             learned.append(learn(observations, PLANTED.n_latents, BRIEF).dictionary)
     torch.testing.assert_close(*learned, rtol=0, atol=1e-3)
 
@@ -261,11 +250,11 @@ def test_sums_are_those_of_dense_codes(n_threads):
     observations = noise(40)
     codes = SparseCodes.pack(dense)
     sums = code_sums.CodeSums(torch.zeros(n_atoms, 12))
-    with threads(n_threads):
+    with limited_threads(n_threads):
         sums.add(1.0, codes, observations[0])
     torch.testing.assert_close(sums.gram, dense[0].T @ dense[0])
     torch.testing.assert_close(sums.target, dense[0].T @ observations[0])
-    with threads(n_threads):
+    with limited_threads(n_threads):
         sums.add(-1.0, codes, observations[0])
     assert sums.gram.abs().max() < 1e-5 and sums.target.abs().max() < 1e-5
 

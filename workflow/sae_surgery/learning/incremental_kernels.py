@@ -10,9 +10,9 @@ from sae_surgery.learning.kernels import add, compiled, dot
 class Uses(NamedTuple):
     """Where the entries of codes are, if they are given sample by sample."""
 
-    ends: np.ndarray
+    first_entries: np.ndarray
     """The first entry of each sample, and the end of all (sample + 1,)"""
-    first: np.ndarray
+    first_uses: np.ndarray
     """The first use of each atom, and the end of all (atom + 1,)"""
     samples: np.ndarray
     """Which sample a use is of, atom by atom (use,)"""
@@ -23,19 +23,19 @@ class Uses(NamedTuple):
 @compiled
 def find_uses(counts, atoms, n_atoms):
     """Return the `Uses` of atoms by codes: how many entries a sample has, and their atoms."""
-    ends, first = np.zeros(len(counts) + 1, np.int64), np.zeros(n_atoms + 1, np.int64)
-    ends[1:] = counts.cumsum()
+    first_entries, n_uses = np.zeros(len(counts) + 1, np.int64), np.zeros(n_atoms + 1, np.int64)
+    first_entries[1:] = counts.cumsum()
     for atom in atoms:
-        first[atom + 1] += 1
-    first = first.cumsum()
-    free = first.copy()
+        n_uses[atom + 1] += 1
+    first_uses = n_uses.cumsum()
+    free = first_uses.copy()
     samples, entries = np.empty(len(atoms), np.int64), np.empty(len(atoms), np.int64)
     for sample in range(len(counts)):
-        for entry in range(ends[sample], ends[sample + 1]):
+        for entry in range(first_entries[sample], first_entries[sample + 1]):
             use = free[atoms[entry]]
             samples[use], entries[use] = sample, entry
             free[atoms[entry]] += 1
-    return Uses(ends, first, samples, entries)
+    return Uses(first_entries, first_uses, samples, entries)
 
 
 @compiled
@@ -53,10 +53,10 @@ def add_products(sign, uses, atoms, values, observations, gram, target, begin, e
     """
     for atom in range(begin, end):
         row = gram[atom]
-        for use in range(uses.first[atom], uses.first[atom + 1]):
+        for use in range(uses.first_uses[atom], uses.first_uses[atom + 1]):
             sample = uses.samples[use]
             value = gram.dtype.type(sign * values[uses.entries[use]])
-            for entry in range(uses.ends[sample], uses.ends[sample + 1]):
+            for entry in range(uses.first_entries[sample], uses.first_entries[sample + 1]):
                 row[atoms[entry]] += value * gram.dtype.type(values[entry])
             add(value, observations, sample, target, atom)
 
