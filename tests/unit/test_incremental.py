@@ -13,7 +13,7 @@ from sae_surgery.inference import exact_batched, exact_blocks
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.learning import code_sums
 from sae_surgery.learning.dictionary_learning import random_dictionary
-from sae_surgery.learning.fresh_atoms import LARGEST_COSINE, fresh_atoms
+from sae_surgery.learning.fresh_atoms import LARGEST_COSINE, _triples, fresh_atoms
 from sae_surgery.learning.incremental import (
     IncrementalLearning,
     learn_incrementally,
@@ -47,6 +47,15 @@ def learn(observations, n_atoms, settings, seeds=(0,), budgets=None):
 
 def noise(n_samples, obs_dim=12, seed=0):
     return torch.randn(1, n_samples, obs_dim, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_dictionary_to_start_from_stays_as_it_is():
+    observations, _ = planted(0)
+    # Atom by atom in memory, as learning has it.
+    initial = random_dictionary(PLANTED.obs_dim, 50, (0,)).mT.contiguous().mT
+    before = initial.clone()
+    next(learn_incrementally(observations, initial, (0,), BRIEF, (1,)))
+    assert torch.equal(initial, before)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -323,11 +332,19 @@ def test_fresh_atoms_are_what_samples_share():
     # Samples that lack both would be taken for such as lack their sum.
     z[:100, 1] = z[100:, 0] = 0
     remainders = z.float() @ missing + 0.02 * noise(200, 30)[0]
-    # A remainder of one sample alone is no atom, however large.
-    remainders[5] = 2 * torch.eye(30)[7]
+    # A remainder of one sample alone is no atom, though it is the largest.
+    remainders[5] = 2 * torch.nn.functional.normalize(noise(1, 30, seed=1)[0, 0], dim=0)
     found = fresh_atoms(remainders, 2)
     assert ((found @ missing.T).amax(0) > 0.9).all()
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize("n_samples", [3, 12, 60])
+def test_few_samples_are_compared_with_others_only(n_samples):
+    triples, likeness = _triples(noise(n_samples, 10)[0])
+    assert len(triples) == n_samples * (n_samples - 1) // 2
+    assert all(len(set(triple)) == 3 for triple in triples.tolist())
+    assert likeness.isfinite().all()
 
 
 def test_fresh_atoms_differ():

@@ -94,8 +94,18 @@ def test_matched_with_its_sign_an_atom_turned_about_is_not_found(truth):
     assert signed.share_above_090 == pytest.approx(9 / 12)
 
 
+def test_where_codes_have_either_sign_no_atom_has_the_wrong_one(truth, learned):
+    turned = learned * np.where(np.arange(12) < 3, -1, 1)
+    plain = dictionary_metrics(learned, truth)
+    either = dictionary_metrics(turned, truth, signed=True, either_sign=True)
+    assert either.mean_signed_cosine == either.mean_cosine == pytest.approx(plain.mean_cosine)
+    assert either.share_above_090 == plain.share_above_090
+    assert either.share_wrong_sign == 0
+
+
 def test_atoms_are_unique_if_no_other_is_closest_to_the_same_latent(truth):
     learned = truth.copy()
-    learned[:, 1] = truth[:, 0]
+    learned[:, 1] = truth[:, 2]
+    # Zero atoms, which are nobody's closest.
     learned[:, 5] = 0
     assert dictionary_metrics(learned, truth).uniqueness == pytest.approx(9 / 12)

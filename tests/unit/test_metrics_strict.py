@@ -62,6 +62,16 @@ def test_a_permuted_and_scaled_copy_is_perfect(targets, truth):
     assert panel["dead_share"] == 0
 
 
+def test_an_opposite_atom_is_right_if_its_codes_are_opposite_too(targets, truth):
+    signs = np.where(np.arange(N_LATENTS) % 2, -1, 1)
+    codes = [targets[f"true_{split}"] for split in CELLS]
+    turned = measure(targets, *(each * signs for each in codes), dictionary=truth * signs)
+    wrong = measure(targets, *codes, dictionary=truth * signs)
+    assert turned["dictionary_mean_signed_cosine"] == pytest.approx(1)
+    assert turned["mcc_ood"] == pytest.approx(1)
+    assert wrong["dictionary_mean_signed_cosine"] < 0.8
+
+
 def test_every_metric_is_described_and_a_plain_number(targets, truth):
     panel = measure(targets, targets["true_id"], targets["true_ood"], truth, lam=0.1)
     assert set(panel) == set(strict.DESCRIPTIONS)

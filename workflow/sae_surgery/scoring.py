@@ -21,15 +21,13 @@ class Protocol(NamedTuple):
     descriptions: Mapping[str, tuple[str, str]]
     """Long name and units of every metric."""
     panel: Callable[..., dict[str, float]]
-    compare: Callable[[np.ndarray, np.ndarray], DictionaryMetrics]
-    """Compares a dictionary with the true one."""
     prepare: Callable[..., dict[str, Any]]
     """Returns further arguments of the panel, which depend on the truth alone."""
 
 
 PROTOCOLS = {
-    "paper": Protocol(panel.DESCRIPTIONS, panel.paper_panel, dictionary_metrics, lambda **_: {}),
-    "strict": Protocol(strict.DESCRIPTIONS, strict.strict_panel, strict.compare, strict.prepare),
+    "paper": Protocol(panel.DESCRIPTIONS, panel.paper_panel, lambda **_: {}),
+    "strict": Protocol(strict.DESCRIPTIONS, strict.strict_panel, strict.prepare),
 }
 MISSING = "method skipped, metric not defined for it, or nothing at this place"
 
@@ -40,7 +38,7 @@ class Scorer:
     def __init__(self, data: CellData, protocol: str) -> None:
         self._protocol = PROTOCOLS[protocol]
         self._truth = data.dictionary()
-        self._comparisons: dict[tuple[bytes, bytes], DictionaryMetrics] = {}
+        self._comparisons: dict[tuple[bytes, bytes, str], DictionaryMetrics] = {}
         self._targets = [self._target(data, seed) for seed in range(len(data.seeds))]
 
     @property
@@ -91,11 +89,13 @@ class Scorer:
         ]
         return {name: np.array([scores[name] for scores in seeds]) for name in self.descriptions}
 
-    def _compare(self, dictionary: np.ndarray, truth: np.ndarray) -> DictionaryMetrics:
+    def _compare(
+        self, dictionary: np.ndarray, truth: np.ndarray, **signs: bool
+    ) -> DictionaryMetrics:
         """Compare dictionaries, once for those that outcomes share."""
-        key = _digest(dictionary), _digest(truth)
+        key = _digest(dictionary), _digest(truth), repr(signs)
         if key not in self._comparisons:
-            self._comparisons[key] = self._protocol.compare(dictionary, truth)
+            self._comparisons[key] = dictionary_metrics(dictionary, truth, **signs)
         return self._comparisons[key]
 
 

@@ -1,7 +1,7 @@
 """Dictionary learners, each told to look up from time to time: `look` is called with D (obs, atom).
 
-They start from the same dictionary, have non-negative codes and the same λ, and stop once `look`
-returns True.
+They start from the same dictionary, have non-negative codes and stop once `look` returns True.
+Peers and the paper's learning have the same fixed λ; incremental learning has a falling one.
 """
 
 import warnings

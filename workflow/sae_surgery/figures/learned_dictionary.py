@@ -52,7 +52,7 @@ draw, numbers = surgery_figure(
             "mcc_id",
             "mcc_ood",
             "auc_ood",
-            "dictionary_mean_signed_cosine",
+            "dictionary_mean_cosine",
             "support_f1_ood",
             "support_l0_total_ood",
         ),

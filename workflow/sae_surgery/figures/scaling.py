@@ -17,7 +17,7 @@ from sae_surgery.figures.sweep import short_number
 
 INPUTS = ("scaling",)
 QUESTION = (
-    "How many samples does it take to learn a dictionary of n atoms? Signed cosine of matched "
+    "How many samples does it take to learn a dictionary of n atoms? |Cosine| of matched "
     "atoms and true columns, mean over atoms and seeds, against the number of latents n and the "
     "samples to learn from per latent; a hatched cell was left out. Left of the dashed line codes "
     "and atoms are more numbers than are observed: fewer samples than n (m − 1) / (m − k). The "
@@ -26,9 +26,9 @@ QUESTION = (
 
 _SWEEP = ("n_latents", "samples_per_latent")
 _BOUND = "least_samples_per_latent"
-_MAIN = "dictionary_mean_signed_cosine"
+_MAIN = "dictionary_mean_cosine"
 _QUANTITIES = {
-    _MAIN: "Signed cosine",
+    _MAIN: "|Cosine|",
     "dictionary_share_above_090": "Share with\n|cosine| > 0.9",
     "mcc_ood": METRICS["mcc_ood"].replace(", ", "\n"),
 }

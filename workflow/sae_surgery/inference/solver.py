@@ -82,7 +82,7 @@ def infer(
         return Inferred(codes, partial(_relative_gap, observations, dictionary, codes, lam))
     packed = None if start is None else SparseCodes.pack(start)
     solution = exact_lasso(observations, dictionary, lam, packed, tolerance=settings.tolerance)
-    return _certified(solution, lam, observations.dtype)
+    return certified(solution, f"lambda {lam:g}", observations.dtype)
 
 
 @torch.no_grad()
@@ -100,7 +100,7 @@ def infer_path(
     else:
         path = exact_path(observations, dictionary, lams, tolerance=settings.tolerance)
         for lam, solution in path:
-            yield lam, _certified(solution, lam, observations.dtype)
+            yield lam, certified(solution, f"lambda {lam:g}", observations.dtype)
 
 
 def gap_diagnostics(inferred: Mapping[str, Inferred], tolerance: float) -> dict[str, Tensor]:
@@ -119,11 +119,11 @@ def _relative_gap(observations: Tensor, dictionary: Tensor, codes: Tensor, lam: 
     return torch.where(objective == 0, 0, gap / objective).double()
 
 
-def _certified(solution: LassoSolution, lam: float, dtype: torch.dtype) -> Inferred:
-    """Write out an exact solution, and tell if it is none."""
+def certified(solution: LassoSolution, penalty: str, dtype: torch.dtype) -> Inferred:
+    """Write out an exact solution, and tell standard error of the samples for which it is none."""
     if solution.missed.any():
         print(
-            f"exact solver, lambda {lam:g}: {int(solution.missed.sum())} of "
+            f"exact solver, {penalty}: {int(solution.missed.sum())} of "
             f"{solution.missed.numel()} samples miss the relative duality gap of "
             f"{solution.tolerance:g}; the largest is {solution.gap.max().item():.1e}",
             file=sys.stderr,

@@ -4,7 +4,8 @@ The remainder of a single sample is a poor guess: it is the sum of all atoms tha
 and an atom that begins there comes to stand for that one sample. Of two samples that both lack the
 atom d, the remainders a d + … and b d + … have the inner product a b + noise; that of other pairs
 is noise alone. So pairs of large inner product, completed by the sample that correlates best with
-their sum, mostly share an atom, and it stands out of the sum of the three.
+their sum, mostly share an atom, and it stands out of the sum of the three. Remainders count by
+their lengths: one that is several times as long as the others crowds the pairs.
 
 Source: cliques of correlated samples, from which Arora, Ge and Moitra, New algorithms for learning
 incoherent and overcomplete dictionaries, COLT 2014, learn whole dictionaries.
@@ -44,9 +45,10 @@ def fresh_atoms(remainders: Tensor, n_atoms: int) -> Tensor:
 def _triples(remainders: Tensor) -> tuple[Tensor, Tensor]:
     """Return samples (triple, 3) and the sum of their three inner products (triple,)."""
     n_samples = len(remainders)
+    n_pairs = min(N_PAIRS, n_samples * (n_samples - 1) // 2)
     products = remainders @ remainders.T
     once = products + torch.full_like(products, -torch.inf).tril()
-    best = once.flatten().topk(min(N_PAIRS, once.numel())).indices
+    best = once.flatten().topk(n_pairs).indices
     first, second = best // n_samples, best % n_samples
     with_both = products[first] + products[second]
     each = torch.arange(len(best))

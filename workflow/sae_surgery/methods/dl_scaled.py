@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from sae_surgery.inference.exact import exact_lasso
+from sae_surgery.inference.solver import certified
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.incremental import (
     IncrementalLearning,
@@ -80,4 +81,5 @@ class DlScaled(Method):
         """Solve the lasso to a certified gap, with the penalty that learning ended with."""
         dictionary, penalty = model.tensor("dictionary"), model.tensor("penalty")
         weights = penalty[:, None].expand(-1, dictionary.shape[2])
-        return exact_lasso(observations, dictionary, weights).dense(observations.dtype)
+        solution = exact_lasso(observations, dictionary, weights)
+        return certified(solution, "the lambda learned with", observations.dtype).codes

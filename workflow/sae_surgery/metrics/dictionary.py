@@ -34,7 +34,7 @@ class DictionaryMetrics(NamedTuple):
 
 
 def dictionary_metrics(
-    dictionary: np.ndarray, truth: np.ndarray, signed: bool = False
+    dictionary: np.ndarray, truth: np.ndarray, signed: bool = False, either_sign: bool = False
 ) -> DictionaryMetrics:
     """Match atoms to latents by |cosine|, one to one, and say how close the pairs are.
 
@@ -49,6 +49,9 @@ def dictionary_metrics(
     signed
         Whether an atom of the wrong sign is as far as any: pairs are then matched by their cosine,
         of which the angle and the share above 0.9 are.
+    either_sign
+        Whether codes may be negative, so that an atom and its opposite are the same model: no sign
+        is wrong then, and every cosine is taken without its own.
 
     Raises
     ------
@@ -56,6 +59,8 @@ def dictionary_metrics(
         If the numbers of observed dimensions differ.
     """
     cosines = cosine(truth, dictionary)
+    if either_sign:
+        cosines = np.abs(cosines)
     closeness = np.maximum(cosines, 0) if signed else np.abs(cosines)
     rows, columns = match(closeness)
     paired = cosines[rows, columns]
@@ -78,7 +83,7 @@ def dictionary_metrics(
 
 def _uniqueness(closeness: np.ndarray) -> float:
     """Return the share of columns (latent, atom) whose largest row no other column shares."""
-    closest = closeness.argmax(axis=0)
-    alone = np.bincount(closest, minlength=len(closeness)) == 1
     # A zero atom is close to none.
-    return float((alone[closest] & (closeness.max(axis=0) > 0)).mean())
+    closest = closeness.argmax(axis=0)[closeness.max(axis=0) > 0]
+    n_alone = np.count_nonzero(np.bincount(closest) == 1)
+    return float(n_alone / closeness.shape[1])

@@ -60,7 +60,7 @@ def paper_panel(
     labels_ood: np.ndarray,
     dictionary: np.ndarray | None = None,
     truth: np.ndarray | None = None,
-    compare: Callable[[np.ndarray, np.ndarray], DictionaryMetrics] = dictionary_metrics,
+    compare: Callable[..., DictionaryMetrics] = dictionary_metrics,
 ) -> dict[str, float]:
     """Return every metric named in `DESCRIPTIONS`.
 
@@ -78,7 +78,8 @@ def paper_panel(
     truth
         True dictionary (obs, latent); needed where there is a `dictionary`.
     compare
-        What compares the two; a version that remembers saves time where codes share dictionaries.
+        What compares the two, called as `dictionary_metrics` is; a version that remembers saves
+        time where codes share dictionaries.
 
     Raises
     ------

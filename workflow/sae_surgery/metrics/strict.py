@@ -8,7 +8,8 @@ what they measure is corrected:
   in-distribution samples and judged on the other;
 - beside what probes reach stand the column paired with the label's latent alone, the same probe on
   the true codes, and the answer that is right most often;
-- atoms are matched by their cosine, not by its magnitude;
+- atoms are matched by their cosine, not by its magnitude, unless codes may be negative: the
+  opposite atom with the opposite code is then the same model;
 - supports are compared by the pairs of the codes, so that methods without a dictionary have them.
 """
 
@@ -27,9 +28,6 @@ from sae_surgery.metrics.pairing import Pairing, mean_correlation, pair, recover
 from sae_surgery.metrics.panel import SPLITS, SUPPORT, check_dictionary
 from sae_surgery.metrics.probe import fit_probe
 from sae_surgery.metrics.support import support_metrics
-
-compare = partial(dictionary_metrics, signed=True)
-"""How this protocol compares a dictionary with the true one."""
 
 LABELLED_LATENT = 0
 
@@ -127,7 +125,7 @@ def strict_panel(
     observations_id: np.ndarray,
     observations_ood: np.ndarray,
     of_truth: dict[str, float],
-    compare: Callable[[np.ndarray, np.ndarray], DictionaryMetrics] = compare,
+    compare: Callable[..., DictionaryMetrics] = dictionary_metrics,
     lam: float | None = None,
 ) -> dict[str, float]:
     """Return every metric named in `DESCRIPTIONS`.
@@ -147,7 +145,7 @@ def strict_panel(
     observations_id, observations_ood, of_truth
         What `prepare` returns.
     compare
-        What compares the two dictionaries.
+        What compares the two dictionaries, called as `dictionary_metrics` is.
     lam
         λ of the lasso that the codes are to solve with the dictionary, if they are.
 
@@ -170,7 +168,8 @@ def strict_panel(
     if dictionary is None:
         return panel
     check_dictionary(dictionary, truth, codes_id)
-    closeness = compare(dictionary, truth)
+    either_sign = bool((codes_id < 0).any() or (codes_ood < 0).any())
+    closeness = compare(dictionary, truth, signed=True, either_sign=either_sign)
     panel |= {f"dictionary_{name}": getattr(closeness, name) for name in _DICTIONARY}
     for split, observations, codes in (
         ("id", observations_id, codes_id),
