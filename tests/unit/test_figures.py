@@ -381,7 +381,7 @@ def maps_of(table):
 
 def test_scaling_has_a_map_for_each_coder_and_one_for_the_best_sae_of_each_cell():
     table = make_table("scaling", ("dl_fista", "sae_relu", "sae_topk", "random_dictionary"))
-    name = "dictionary_mean_signed_cosine"
+    name = "dictionary_mean_cosine"
     table[name].loc[{"method": "sae_relu"}] = 0.25
     table[name].loc[{"method": "sae_topk"}] = [[[0.1] * 3, [0.5] * 3, [np.nan] * 3]] * 2
     maps = maps_of(table)
