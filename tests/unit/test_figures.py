@@ -17,6 +17,7 @@ from figure_tables import LEVELS, OTHERS, SURGERIES, SWEEPS, make_table
 from sae_surgery import figures
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures import style
+from sae_surgery.figures.scaling import _apart
 from sae_surgery.figures.summary import METRICS
 from sae_surgery.figures.sweep import draw_sweep, is_geometric, short_number
 
@@ -397,6 +398,10 @@ def test_a_cell_that_was_left_out_is_empty_in_its_map():
             values.loc[{"method": "dl_fista", "n_latents": 500}] = np.nan
     mesh = maps_of(table)["DL-FISTA"].collections[0]
     assert np.ma.getmaskarray(mesh.get_array()).tolist() == [[False] * 3, [True] * 3]
+
+
+def test_labels_without_room_between_them_are_left_out():
+    assert _apart(np.array([1, 2, 2.5, 5, 10])) == [1, 2, 5, 10]
 
 
 def test_the_bound_stands_among_the_columns_where_their_logarithms_put_it():

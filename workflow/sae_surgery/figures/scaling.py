@@ -36,6 +36,7 @@ _BEST_SAE = "Best SAE"
 _COLOUR_MAP = "cividis"  # even in lightness, for the colour-blind and for grey
 _DARK_BELOW = 0.55  # values in whose colour a number is written white
 _MAP_HEIGHT = 0.24  # inches, a row
+_ROOM = 1.5  # factor between labels
 _LOOK = {"color": "0.2", "linestyle": (0, (3, 2)), "linewidth": 1.2}
 
 
@@ -145,6 +146,16 @@ def _set_axes(axis: Axes, values: np.ndarray) -> None:
     axis.set_xlim(values[0] / 1.25, values[-1] * 1.25)
     axis.xaxis.set_major_locator(FixedLocator(values))
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter(lambda value, _: short_number(value))
+    labelled = _apart(values)
+    axis.xaxis.set_major_formatter(lambda v, _: short_number(v) if v in labelled else "")
     axis.set_ylim(-0.045, 1.045)
     axis.yaxis.set_major_locator(MultipleLocator(0.2))
+
+
+def _apart(values: np.ndarray) -> list[float]:
+    """Return the values, from the first on, whose labels have room on a logarithmic axis."""
+    labelled = [values[0]]
+    for value in values[1:]:
+        if value > _ROOM * labelled[-1]:
+            labelled.append(value)
+    return labelled
