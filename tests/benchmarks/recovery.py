@@ -17,7 +17,8 @@ import torch
 
 from benchmarks.problems import Drawn, draw
 from sae_surgery import devices
-from sae_surgery.inference.exact import exact_lasso
+from sae_surgery.fresh import LEAST_USES
+from sae_surgery.inference.solver import LassoSettings, infer
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.incremental import (
     IncrementalDictionary,
@@ -27,9 +28,6 @@ from sae_surgery.learning.incremental import (
 from sae_surgery.metrics.dictionary import dictionary_metrics
 from sae_surgery.metrics.matching import correlation, match
 from sae_surgery.sampling import dense_codes
-
-USES = 50
-"""Of a latent in the samples of a split whose codes are compared, in expectation."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,15 +92,16 @@ def _kept_mcc(drawn: Drawn, learned: IncrementalDictionary) -> float:
 def _codes(
     drawn: Drawn, learned: IncrementalDictionary, split: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return true and inferred codes (sample, atom) of a split's first samples."""
-    n_compared = USES * drawn.cell.n_latents // drawn.cell.k
+    """Return true and inferred codes (sample, atom) of samples with enough uses of each latent."""
+    n_compared = LEAST_USES * drawn.cell.n_latents // drawn.cell.k
     observations = drawn.tensor(split)[:, :n_compared]
-    inferred = exact_lasso(observations, learned.dictionary, float(learned.penalty))
+    settings = LassoSettings(lam=float(learned.penalty), solver="exact")
+    inferred = infer(observations, learned.dictionary, settings)
     support, magnitude = (
         part[drawn.rows(split)][:n_compared] for part in (drawn.support, drawn.magnitude)
     )
     true = dense_codes(support, magnitude, drawn.cell.n_latents)
-    return true, inferred.dense(torch.float32)[0].numpy()
+    return true, inferred.codes[0].numpy()
 
 
 def _parser() -> argparse.ArgumentParser:
