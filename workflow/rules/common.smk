@@ -7,17 +7,34 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from sae_surgery import config as configuration
-from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
+from sae_surgery import (
+    configfile,
+    costs,
+    figures as figure_registry,
+    gpus,
+    methods,
+    published,
+    surgeries,
+)
 from sae_surgery.errors import SurgeryError
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
 from sae_surgery.provenance import data_digest, source_digest
 
+# The default lies below the files of the command line, and over all is what `--config` says.
+FROM_COMMAND_LINE = workflow.overwrite_configfiles
+DEFAULTS = workflow.configfiles[len(FROM_COMMAND_LINE) :]
+
 try:
-    RUN = configuration.load(config)
+    GIVEN = configfile.read(
+        map(Path, [*DEFAULTS, *FROM_COMMAND_LINE]), workflow.config_settings.config_args or ()
+    )
+    RUN = configfile.load(GIVEN)
 except SurgeryError as error:
     raise WorkflowError(error) from None
+
+config.clear()
+config.update(GIVEN.value)
 
 # The steps run in the environment that Snakemake runs in, activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -7,31 +7,41 @@ from itertools import pairwise
 from torch import Tensor
 
 
+def is_number(value: object) -> bool:
+    """Return whether a value is a finite number; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_integer(value: object) -> bool:
+    """Return whether a value is an integer; a truth value is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def require_positive(**values: float) -> None:
     """Raise ValueError unless each of `values`, given by name, is a finite number above 0."""
     for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
+        if not (is_number(value) and value > 0):
             raise ValueError(f"{name} must be a positive number, got {value!r}")
 
 
 def require_non_negative(**values: float) -> None:
     """Raise ValueError unless each of `values`, given by name, is a finite number of at least 0."""
     for name, value in values.items():
-        if not (math.isfinite(value) and value >= 0):
+        if not (is_number(value) and value >= 0):
             raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
 
 
 def require_positive_integer(**values: int) -> None:
     """Raise ValueError unless each of `values`, given by name, is an integer above 0."""
     for name, value in values.items():
-        if not isinstance(value, int) or value < 1:
+        if not is_integer(value) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
 def require_count(**values: int) -> None:
     """Raise ValueError unless each of `values`, given by name, is an integer and at least 0."""
     for name, value in values.items():
-        if not isinstance(value, int) or value < 0:
+        if not is_integer(value) or value < 0:
             raise ValueError(f"{name} must be an integer of at least 0, got {value!r}")
 
 

@@ -4,22 +4,27 @@ The Snakefile reads it at every start, in every job of a cluster too, so this mo
 heavy.
 """
 
-import difflib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator, ValidationError, validators
-
-from sae_surgery import methods, surgeries
-from sae_surgery.errors import SurgeryError
+from sae_surgery import documents, figures, methods, schemas, surgeries
+from sae_surgery.errors import SurgeryError, did_you_mean
 from sae_surgery.problem import Cell, clipped_dim, compressed_sensing_dim
 
-SCHEMA_FILE = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+SCHEMA_FILE = schemas.FOLDER / "config.schema.yaml"
+FOLDER = Path(__file__).parents[2] / "config"
+
+KEPT = {
+    ("reference", "paper"): "reference.yaml",
+    ("reference", "strict"): "strict.yaml",
+    ("scaling", "paper"): "scaling.yaml",
+    ("targets", "strict"): "targets.yaml",
+}
+"""Runs and protocols whose tables come with the project, and the configurations that made them."""
+
 SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "samples_per_latent", "obs_dim_factor")
 
 REFERENCES = ("fista_oracle", "random_dictionary")
@@ -35,7 +40,10 @@ Coordinates = dict[str, int | float]
 
 
 class ConfigError(SurgeryError):
-    """Everything that is wrong with a configuration, one line a problem."""
+    """Everything that is wrong with a configuration, one line a problem.
+
+    Each begins with the key that is wrong, its path with dots, and a colon.
+    """
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -148,11 +156,13 @@ def load(config: Mapping[str, Any]) -> Run:
         allowed.
     """
     config = _as_typed(config)
-    problems = [_explain(error) for error in _validator().iter_errors(config)]
-    if problems:
-        raise ConfigError(sorted(problems))
-    config = _with_defaults(config, _schema())
-    problems = [*_wrong_names(config), *_wrong_settings(config["settings"])]
+    wrong = schemas.problems(config, schema())
+    problems = [line for lines in wrong.values() for line in lines]
+    problems += _taken(config.get("sweeps"))
+    # What is sound is checked further, so that all that is wrong is listed at once.
+    broken = {key.partition(".")[0] for key in wrong}
+    config = _with_defaults({key: config[key] for key in config if key not in broken}, schema())
+    problems += [*_wrong_names(config, broken), *_wrong_settings(config["settings"])]
     if problems:
         raise ConfigError(problems)
     chosen = config["methods"] or methods.available()
@@ -176,7 +186,7 @@ def load(config: Mapping[str, Any]) -> Run:
     ]
     if problems:
         raise ConfigError(problems)
-    return Run(
+    run = Run(
         name=config["run"],
         protocol=config["protocol"],
         seeds=tuple(config["seeds"]),
@@ -186,6 +196,8 @@ def load(config: Mapping[str, Any]) -> Run:
         comparison=config["comparison"],
         experiments=experiments,
     )
+    _require_own_name(run)
+    return run
 
 
 def complete(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,16 +208,15 @@ def complete(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
     ConfigError
         If anything is wrong with it.
     """
-    below = _schema()["properties"][key]
-    errors = _validator().evolve(schema={"properties": {key: below}}).iter_errors({key: given})
-    problems = [_explain(error) for error in errors]
-    if problems:
-        raise ConfigError(sorted(problems))
+    below = schema()["properties"][key]
+    wrong = schemas.problems(given, below, key)
+    if wrong:
+        raise ConfigError(line for lines in wrong.values() for line in lines)
     return _with_defaults(given, below)
 
 
 def _as_typed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo what `snakemake --config seeds=[0,1] redraw=true` does: it reads these as texts."""
+    """Undo what Snakemake does to `--config seeds=[0,1] redraw=true`: it reads these as texts."""
     typed = dict(config)
     if isinstance(typed.get("seeds"), list):
         typed["seeds"] = [
@@ -217,53 +228,9 @@ def _as_typed(config: Mapping[str, Any]) -> dict[str, Any]:
     return typed
 
 
-@cache
-def _schema() -> dict[str, Any]:
-    return yaml.safe_load(SCHEMA_FILE.read_text())
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    """Return the schema's validator; integers must be written as such, 5.0 is none."""
-    checker = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    )
-    return validators.extend(Draft202012Validator, type_checker=checker)(_schema())
-
-
-def _explain(error: ValidationError) -> str:
-    """Say which key is wrong, its value, and what is allowed."""
-    key = ".".join(str(part) for part in error.absolute_path) or "configuration"
-    limit, value = error.validator_value, error.instance
-    match error.validator:
-        case "not":
-            return f"{key}: only one of {', '.join(limit['required'])} can be given"
-        case "additionalProperties":
-            unknown = [name for name in value if name not in error.schema["properties"]]
-            allowed = ", ".join(error.schema["properties"])
-            return f"{key}: unknown key {', '.join(map(repr, unknown))}; allowed are {allowed}"
-        case "required":
-            missing = [name for name in limit if name not in value]
-            return f"{key}: the key {', '.join(map(repr, missing))} is missing"
-        case "type":
-            names = " or ".join([limit] if isinstance(limit, str) else limit)
-            return f"{key}: {value!r} is not of type {names}"
-        case "enum":
-            return f"{key}: {value!r} is unknown; allowed are {', '.join(map(str, limit))}"
-        case "minItems" | "minProperties":
-            return f"{key}: {value!r} is empty; at least one entry is needed"
-        case "uniqueItems":
-            twice = {repr(item) for index, item in enumerate(value) if item in value[:index]}
-            return f"{key}: {value!r} holds {', '.join(sorted(twice))} more than once"
-        case "minimum":
-            return f"{key}: {value!r} is too small; allowed are numbers from {limit}"
-        case "exclusiveMinimum":
-            return f"{key}: {value!r} is too small; allowed are numbers above {limit}"
-        case "maximum":
-            return f"{key}: {value!r} is too large; allowed are numbers up to {limit}"
-        case "pattern":
-            return f"{key}: {value!r} is not a valid name; allowed are names that match {limit}"
-    return f"{key}: {error.message}"
+def schema() -> dict[str, Any]:
+    """Return the schema of a configuration."""
+    return schemas.schema("config")
 
 
 def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
@@ -279,28 +246,69 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
     return complete
 
 
-def _wrong_names(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each name of a method, sweep or surgery that does not exist."""
+def _wrong_names(config: Mapping[str, Any], broken: Container[str] = ()) -> Iterator[str]:
+    """Yield a line for each name of a method, sweep or surgery that does not exist.
+
+    Keys that are `broken` are not here, so what refers to them is left alone.
+    """
     known = methods.available()
     yield from _unknown("methods", config["methods"], known)
     yield from _unknown("settings", config["settings"], (*known, *surgeries.available()))
-    yield from _unknown("experiments", config["experiments"], _experiments(config))
     yield from _unknown("surgeries.patients", config["surgeries"]["patients"], known)
     cells_of = config["surgeries"]["cells_of"]
     if isinstance(cells_of, Mapping):
         yield from _unknown("surgeries.cells_of", cells_of, surgeries.available())
-    yield from _unknown("surgeries.cells_of", _cells_of(config).values(), config["sweeps"])
     for name, sweep in config["sweeps"].items():
         yield from _unknown(f"sweeps.{name}.methods", sweep["methods"], known)
         yield from _unknown(f"sweeps.{name}.leave_out", sweep["leave_out"], known)
+    if "sweeps" not in broken:
+        yield from _unknown("surgeries.cells_of", _cells_of(config).values(), config["sweeps"])
+        if "surgeries" not in broken and "protocol" not in broken:
+            yield from _unknown("experiments", config["experiments"], _experiments(config))
 
 
 def _unknown(key: str, names: Iterable[str] | None, known: Iterable[str]) -> Iterator[str]:
     for name in names or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = did_you_mean(name, known)
             yield f"{key}: {name!r} is unknown; {hint}allowed are {', '.join(known)}"
+
+
+def _taken(sweeps: Any) -> Iterator[str]:
+    """Yield a line for each sweep named as another experiment is, or a figure of other ones."""
+    for name in sweeps if isinstance(sweeps, Mapping) else ():
+        taken = None
+        if name in surgeries.available():
+            taken = "a surgery"
+        elif name == AUDIT:
+            taken = "the audit of the strict protocol"
+        elif name in figures.available() and figures.inputs(name) != (name,):
+            taken = "a figure of other experiments"
+        if taken:
+            yield f"sweeps.{name}: {name!r} is {taken}; give the sweep another name"
+
+
+def _require_own_name(run: Run) -> None:
+    """Raise ConfigError if a run would write other tables over those that come with the project."""
+    kept = {name for name, _ in KEPT}
+    if run.redraw or run.name not in kept:
+        return
+    source = KEPT.get((run.name, run.protocol))
+    allowed = {}
+    if source is not None:
+        shipped = load(documents.read_yaml(FOLDER / source, schema()).value)
+        if shipped.settings == run.settings:
+            allowed = {name: shipped.sweep(name) for name in shipped.experiments}
+    other = [name for name in run.experiments if run.sweep(name) != allowed.get(name)]
+    if other:
+        files = ", ".join(f"config/{file}" for (name, _), file in KEPT.items() if name == run.name)
+        raise ConfigError(
+            [
+                f"run: {run.name!r} is the run of {files}, whose tables come with the project; "
+                f"{', '.join(other)} would be written over them with other content: "
+                "give yours another name"
+            ]
+        )
 
 
 def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -315,7 +323,7 @@ def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                 try:
                     registry.load(name, given)
                 except SurgeryError as error:
-                    yield str(error)
+                    yield from str(error).splitlines()
 
 
 def _trait(part: str, attribute: str) -> Any:

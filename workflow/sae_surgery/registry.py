@@ -5,13 +5,12 @@ so at every start.
 """
 
 import ast
-import difflib
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sae_surgery.errors import SurgeryError
+from sae_surgery.errors import SurgeryError, did_you_mean
 
 
 class Registry:
@@ -29,9 +28,9 @@ class Registry:
     def require(self, name: str) -> None:
         """Raise a SurgeryError that names near misses unless there is a part called `name`."""
         if name not in self.names:
-            near = difflib.get_close_matches(name, self.names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"allowed are {', '.join(self.names)}"
-            raise SurgeryError(f"{self.kind}: {name!r} is unknown; {hint}")
+            hint = did_you_mean(name, self.names)
+            known = ", ".join(self.names)
+            raise SurgeryError(f"{self.kind}: {name!r} is unknown; {hint}allowed are {known}")
 
     def trait(self, name: str, attribute: str) -> Any:
         """Return a class attribute of a part, read from its file without importing it.

@@ -8,18 +8,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
+from sae_surgery import schemas
+from sae_surgery.documents import Document, read_yaml
 from sae_surgery.errors import SurgeryError
 
 PAPER = Path(__file__).parent / "paper.yaml"
-SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "claims.schema.yaml"
 
 
 @dataclass(frozen=True)
@@ -40,24 +36,19 @@ def load(path: Path = PAPER) -> tuple[Claim, ...]:
     SurgeryError
         If there is no such file, or it is not such a list, or two claims share an id.
     """
-    try:
-        given = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise SurgeryError(f"{path}: cannot be read: {error}") from error
-    error = best_match(_validator().iter_errors(given))
-    if error is not None:
-        place = ".".join(map(str, error.absolute_path)) or "the list"
-        raise SurgeryError(f"{path}: {place}: {error.message}")
-    claims = tuple(Claim(**each | {"checks": tuple(each["checks"])}) for each in given)
+    given = _read(path)
+    problems = [
+        f"{given.places.get(key, path)}: {line}"
+        for key, lines in schemas.problems(given.value, schemas.schema("claims")).items()
+        for line in lines
+    ]
+    if problems:
+        raise SurgeryError("\n".join(problems))
+    claims = tuple(Claim(**each | {"checks": tuple(each["checks"])}) for each in given.value)
     twice = {claim.id for claim in claims if [each.id for each in claims].count(claim.id) > 1}
     if twice:
         raise SurgeryError(f"{path}: several claims have the id {', '.join(sorted(twice))}")
     return claims
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(yaml.safe_load(SCHEMA_FILE.read_text()))
 
 
 def experiments(claims: Sequence[Claim]) -> set[str]:
@@ -67,5 +58,12 @@ def experiments(claims: Sequence[Claim]) -> set[str]:
 
 def digest(path: Path = PAPER) -> str:
     """Return a digest of what a list says, whatever its comments and layout."""
-    said = json.dumps(yaml.safe_load(path.read_text()), sort_keys=True)
+    said = json.dumps(_read(path).value, sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> Document:
+    read = read_yaml(path, schemas.schema("claims"))
+    if not isinstance(read.value, list):
+        raise SurgeryError(f"{path}: holds no list of claims, which begin with `- id:`")
+    return read

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import yaml
 
-from sae_surgery import config as configuration
 from sae_surgery import configfile
 from sae_surgery.archive import pack
 from sae_surgery.errors import SurgeryError
@@ -19,14 +18,14 @@ def archive(config_path: Path, output: Path | None) -> None:
     SurgeryError
         If the configuration is not valid, or its run is not finished.
     """
-    config = configfile.read(config_path)
-    folder = Path("results", configuration.load(config).name)
+    config = configfile.read_computing(config_path)
+    folder = Path("results", configfile.load(config).name)
     made = read_outputs(configfile.summary(config_path))
     left = [path for _, path, pending in made if pending]
     if left:
         counted = f"{len(left)} files are missing or outdated, {left[0]} first"
         raise SurgeryError(f"{folder}: {counted}; run snakemake on {config_path} to its end")
     output = output or Path(f"{folder.name}.tar.gz")
-    pack(folder, [Path(path) for _, path, _ in made], yaml.safe_dump(config), output)
+    pack(folder, [Path(path) for _, path, _ in made], yaml.safe_dump(config.value), output)
     print(f"{output}: unpacked in a clone of the same commit, it leaves nothing to be done by")
     print(f"snakemake --configfile {folder}/config.yaml")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from sae_surgery import config as configuration
 from sae_surgery import configfile
 from sae_surgery.plan import as_text, read_summary, summarise
 
@@ -17,6 +16,6 @@ def plan(config_path: Path) -> None:
     SurgeryError
         If the configuration is not valid, or Snakemake refuses it.
     """
-    run = configuration.load(configfile.read(config_path))
+    run = configfile.load(configfile.read_computing(config_path))
     jobs = read_summary(configfile.summary(config_path))
     print(as_text(summarise(jobs, run)))
