@@ -4,19 +4,20 @@ This file only declares arguments; the steps, with their heavy imports, are load
 """
 
 import argparse
-import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, claims, figures, methods, surgeries
+from sae_surgery import __version__, claims, documents, figures, methods, schemas, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell
 
 EXIT_USER_ERROR = 2
+MOST_THREADS = 1024
+"""More than any processor has that this was tried on."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,11 +27,28 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+class _Distinct(argparse.Action):
+    """Stores a list of which no entry is given twice."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        twice = {str(value) for index, value in enumerate(values) if value in values[:index]}
+        if twice:
+            raise argparse.ArgumentError(self, f"{', '.join(sorted(twice))} is given twice")
+        setattr(namespace, self.dest, values)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exit with 2 and one line on what a user can put right."""
     options = vars(_parser().parse_args(arguments))
-    run = options.pop("run")
+    run, written = options.pop("run"), options.pop("written", ())
     try:
+        _require_apart(options, written)
         run(**options)
     except SurgeryError as error:
         print(f"sae-surgery: {error}", file=sys.stderr)
@@ -75,7 +93,12 @@ def _simulate(steps: Any) -> None:
         "such as n100_k10_m47_s5000",
     )
     parser.add_argument(
-        "--seeds", type=_seed, nargs="+", default=[0, 1, 2], help="seeds (default: 0 1 2)"
+        "--seeds",
+        type=_seed,
+        nargs="+",
+        action=_Distinct,
+        default=[0, 1, 2],
+        help="seeds (default: 0 1 2)",
     )
     _add_output(parser)
 
@@ -95,17 +118,18 @@ def _fit(steps: Any) -> None:
     parser.add_argument(
         "--parent",
         dest="parent_path",
-        type=Path,
+        type=_file,
         help="model file that the method starts from (dl_lista: the model of dl_fista)",
     )
     _add_settings(parser, "'{\"epochs\": 100}'")
     _add_machine(parser)
     parser.add_argument(
-        "--model", dest="model_path", type=Path, required=True, help="model file to write"
+        "--model", dest="model_path", type=_new_file, required=True, help="model file to write"
     )
     parser.add_argument(
-        "--codes", dest="codes_path", type=Path, required=True, help="codes file to write"
+        "--codes", dest="codes_path", type=_new_file, required=True, help="codes file to write"
     )
+    parser.set_defaults(written=("model_path", "codes_path"))
 
 
 def _renew(steps: Any) -> None:
@@ -130,7 +154,7 @@ def _encode(steps: Any) -> None:
         "with the same dictionary.",
     )
     _add_data(parser)
-    parser.add_argument("--model", dest="model_path", type=Path, required=True, help="model file")
+    parser.add_argument("--model", dest="model_path", type=_file, required=True, help="model file")
     _add_machine(parser)
     _add_output(parser)
 
@@ -152,15 +176,15 @@ def _operate(steps: Any) -> None:
     )
     _add_data(parser)
     parser.add_argument(
-        "--model", dest="model_path", type=Path, required=True, help="model file, the patient"
+        "--model", dest="model_path", type=_file, required=True, help="model file, the patient"
     )
     parser.add_argument(
-        "--codes", dest="codes_path", type=Path, required=True, help="its codes file"
+        "--codes", dest="codes_path", type=_file, required=True, help="its codes file"
     )
     parser.add_argument(
         "--donor",
         dest="donor_path",
-        type=Path,
+        type=_file,
         help="model file of the method that a part is taken from, if the surgery takes one",
     )
     _add_settings(parser, "'{\"lam\": 0.05}'")
@@ -180,8 +204,9 @@ def _assess(steps: Any) -> None:
     parser.add_argument(
         "--operations",
         dest="operation_paths",
-        type=Path,
+        type=_file,
         nargs="+",
+        action=_Distinct,
         required=True,
         help="files of `sae-surgery operate`, all of one surgery",
     )
@@ -199,13 +224,20 @@ def _evaluate(steps: Any) -> None:
     )
     _add_data(parser)
     parser.add_argument(
-        "--codes", dest="codes_paths", type=Path, nargs="+", required=True, help="codes files"
+        "--codes",
+        dest="codes_paths",
+        type=_file,
+        nargs="+",
+        action=_Distinct,
+        required=True,
+        help="codes files",
     )
     parser.add_argument(
         "--models",
         dest="model_paths",
-        type=Path,
+        type=_file,
         nargs="+",
+        action=_Distinct,
         required=True,
         help="the model files that made the codes, in the same order",
     )
@@ -224,7 +256,7 @@ def _audit(steps: Any) -> None:
     )
     _add_data(parser)
     parser.add_argument(
-        "--fresh", dest="fresh_path", type=Path, required=True, help="file of `sae-surgery renew`"
+        "--fresh", dest="fresh_path", type=_file, required=True, help="file of `sae-surgery renew`"
     )
     for option, destination, text in (
         ("--models", "model_paths", "published models"),
@@ -237,8 +269,9 @@ def _audit(steps: Any) -> None:
         parser.add_argument(
             option,
             dest=destination,
-            type=Path,
+            type=_file,
             nargs="+",
+            action=_Distinct,
             required=True,
             help=f"{text}, a file a method in the same order",
         )
@@ -255,7 +288,7 @@ def _tabulate(steps: Any) -> None:
     )
     parser.add_argument(
         "--sweep",
-        type=_json_object,
+        type=_sweep,
         required=True,
         help="what the table holds, as JSON with experiment, run, protocol, over, methods, seeds, "
         "cells (a list of objects: the cell's name and its value of each sweep variable) and "
@@ -264,8 +297,9 @@ def _tabulate(steps: Any) -> None:
     parser.add_argument(
         "--metrics",
         dest="metrics_paths",
-        type=Path,
+        type=_file,
         nargs="+",
+        action=_Distinct,
         required=True,
         help="metrics files of the cells",
     )
@@ -312,7 +346,7 @@ def _compare(steps: Any) -> None:
         "--published",
         dest="published_folder",
         metavar="FOLDER",
-        type=Path,
+        type=_folder,
         help="the authors' released results, to compare seed by seed (default: means and standard "
         "deviations, which come with the package)",
     )
@@ -331,7 +365,7 @@ def _claims(steps: Any) -> None:
     parser.add_argument(
         "--claims",
         dest="list_path",
-        type=Path,
+        type=_file,
         default=claims.PAPER,
         help="list of claims, as YAML (default: the paper's)",
     )
@@ -348,8 +382,10 @@ def _numbers(steps: Any) -> None:
     )
     _add_tables(parser, "table files")
     for page in ("claims", "verdict", "comparison"):
-        parser.add_argument(f"--{page}", dest=f"{page}_path", type=Path, help=f"{page}.csv, if any")
-    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+        parser.add_argument(
+            f"--{page}", dest=f"{page}_path", type=_file, help=f"{page}.csv, if any"
+        )
+    _add_output(parser, "JSON")
 
 
 def _typeset(steps: Any) -> None:
@@ -360,15 +396,15 @@ def _typeset(steps: Any) -> None:
         "Typeset the manuscript. Its numbers and figures are those of one run; one that no rule "
         "makes, or that is stale, is an error.",
     )
-    parser.add_argument("--source", type=Path, required=True, help="Typst file")
+    parser.add_argument("--source", type=_file, required=True, help="Typst file")
     parser.add_argument(
         "--numbers",
         dest="numbers_path",
-        type=Path,
+        type=_file,
         required=True,
         help="file of `sae-surgery numbers`, beside which lies the folder of figures",
     )
-    parser.add_argument("--output", type=Path, required=True, help="PDF file to write")
+    _add_output(parser, "PDF")
 
 
 def _plan(steps: Any) -> None:
@@ -390,7 +426,7 @@ def _report(steps: Any) -> None:
         "Report how a run went. Writes its manifest (source, configuration, versions, hosts, every "
         "job's times and what it waited for) and its timeline, from the logs of its steps.",
     )
-    parser.add_argument("run_folder", metavar="FOLDER", type=Path, help="results/<run>")
+    parser.add_argument("run_folder", metavar="FOLDER", type=_folder, help="results/<run>")
     parser.add_argument(
         "--config", type=_json_object, default={}, help="configuration to keep with it, as JSON"
     )
@@ -407,8 +443,9 @@ def _archive(steps: Any) -> None:
     )
     _add_config(parser)
     parser.add_argument(
-        "--output", type=Path, help="archive to write (default: <run>.tar.gz in this folder)"
+        "--output", type=_new_file, help="archive to write (default: <run>.tar.gz in this folder)"
     )
+    parser.set_defaults(written=("output",))
 
 
 def _methods(steps: Any) -> None:
@@ -444,7 +481,7 @@ def _run(step: str, recorded: bool = True) -> Callable[..., None]:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", dest="data_path", type=Path, required=True, help="data file of the cell"
+        "--data", dest="data_path", type=_file, required=True, help="data file of the cell"
     )
 
 
@@ -465,7 +502,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         help="auto (CUDA where there is one), cpu or cuda (default: auto)",
     )
     parser.add_argument(
-        "--threads", type=_positive, default=os.cpu_count(), help="processor threads (default: all)"
+        "--threads", type=_threads, default=os.cpu_count(), help="processor threads (default: all)"
     )
 
 
@@ -473,7 +510,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config_path",
         metavar="CONFIG",
-        type=Path,
+        type=_file,
         nargs="?",
         default=Path("config/quick.yaml"),
         help="configuration file (default: config/quick.yaml)",
@@ -482,7 +519,13 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 def _add_tables(parser: argparse.ArgumentParser, which: str) -> None:
     parser.add_argument(
-        "--tables", dest="table_paths", type=Path, nargs="+", required=True, help=which
+        "--tables",
+        dest="table_paths",
+        type=_file,
+        nargs="+",
+        action=_Distinct,
+        required=True,
+        help=which,
     )
 
 
@@ -495,12 +538,13 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, required=True, help="NetCDF file to write")
+def _add_output(parser: argparse.ArgumentParser, kind: str = "NetCDF") -> None:
+    parser.add_argument("--output", type=_new_file, required=True, help=f"{kind} file to write")
+    parser.set_defaults(written=("output",))
 
 
 def _add_output_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output-dir", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--output-dir", type=_folder, required=True, help="folder to write to")
 
 
 def _cell(text: str) -> Cell:
@@ -512,22 +556,73 @@ def _cell(text: str) -> Cell:
 
 def _seed(text: str) -> int:
     """Read a seed; MT19937 takes 32 bits."""
-    if not text.isdecimal() or int(text) >= 2**32:
+    if not _is_whole(text) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+def _threads(text: str) -> int:
+    if not _is_whole(text) or not 1 <= int(text) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_THREADS}")
     return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= documents.LONGEST_NUMBER
+
+
+def _file(text: str) -> Path:
+    """Read the path of a file; whether there is one is found by the step that reads it."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name; a file is needed")
+    if os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text} is a folder; a file is needed")
+    return Path(text)
+
+
+def _new_file(text: str) -> Path:
+    """Read the path of a file to write: found out now, not after hours, that it cannot exist."""
+    path = _file(text)
+    _folder(str(path.parent))
+    return path
+
+
+def _folder(text: str) -> Path:
+    """Read the path of a folder, which may be made later."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name; a folder is needed")
+    for each in (Path(text), *Path(text).parents):
+        if os.path.exists(each) and not os.path.isdir(each):
+            raise argparse.ArgumentTypeError(f"{each} is a file; a folder is needed")
+    return Path(text)
+
+
+def _require_apart(options: Mapping[str, Any], written: Iterable[str]) -> None:
+    """Raise SurgeryError if a file that is to be written is named by another option, too."""
+    named: dict[str, str] = {}
+    for option in sorted(options, key=lambda name: name in written):
+        values = options[option] if isinstance(options[option], list) else [options[option]]
+        for path in (value for value in values if isinstance(value, Path)):
+            real = os.path.realpath(path)
+            if option in written and real in named:
+                raise SurgeryError(f"{path}: cannot be written, another option names this file")
+            named[real] = option
+
+
+def _sweep(text: str) -> dict[str, Any]:
+    value = _json_object(text)
+    wrong = schemas.problems(value, schemas.schema("sweep"), "sweep")
+    if wrong:
+        lines = [line for lines in wrong.values() for line in lines]
+        raise argparse.ArgumentTypeError("; ".join(lines))
+    return value
 
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"not valid JSON: {error}") from error
+        value = documents.parse_json(text)
+    except SurgeryError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("a JSON object in braces is needed")
     return value

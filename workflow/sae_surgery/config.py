@@ -47,8 +47,9 @@ class ConfigError(SurgeryError):
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
-        lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"the configuration is not valid:\n{lines}")
+        several = "".join(f"\n  {problem}" for problem in self.problems)
+        text = f" {self.problems[0]}" if len(self.problems) == 1 else several
+        super().__init__(f"the configuration is not valid:{text}")
 
 
 @dataclass(frozen=True)

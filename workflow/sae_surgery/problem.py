@@ -13,6 +13,9 @@ from dataclasses import dataclass, fields
 CELL_PATTERN = r"n[1-9][0-9]*_k[1-9][0-9]*_m[1-9][0-9]*_s[1-9][0-9]*(?:_r[1-9][0-9]*)?"
 """What a cell's name looks like (a regular expression that captures nothing, for wildcards)."""
 
+LARGEST_SIZE = 10**8
+"""No size of a cell is above this: a dictionary of 100 million atoms already takes terabytes."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -34,7 +37,8 @@ class Cell:
     Raises
     ------
     ValueError
-        If a size is not a positive integer, or no problem of these sizes can be drawn.
+        If a size is not a positive integer, or absurdly large, or no problem of these sizes can be
+        drawn.
     """
 
     n_latents: int
@@ -46,7 +50,10 @@ class Cell:
     def __post_init__(self) -> None:
         """Refuse sizes of which no problem can be drawn."""
         for field in fields(self):
-            _require_positive_integer(field.name, getattr(self, field.name))
+            size = getattr(self, field.name)
+            _require_positive_integer(field.name, size)
+            if size > LARGEST_SIZE:
+                raise ValueError(f"{field.name} must be at most {LARGEST_SIZE}, got {size}")
         if self.n_samples < 2:
             raise ValueError(
                 "n_samples must be at least 2 (one to train on, one to validate), "

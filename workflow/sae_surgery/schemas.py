@@ -38,7 +38,11 @@ def problems(value: Any, checked: Mapping[str, Any], key: str = "") -> dict[str,
     for error in _Validator(checked).iter_errors(value):
         for path, line in _explain(error):
             full = ".".join(part for part in (key, path) if part)
-            found.setdefault(full, []).append(f"{full or 'configuration'}: {line}")
+            lines = found.setdefault(full, [])
+            line = f"{full or 'configuration'}: {line}"
+            # Keys that are missing are one line, and found one by one.
+            if line not in lines:
+                lines.append(line)
     return found
 
 
