@@ -7,15 +7,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from sae_surgery import (
-    configfile,
-    costs,
-    figures as figure_registry,
-    gpus,
-    methods,
-    published,
-    surgeries,
-)
+from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
+from sae_surgery.configfile import load as load_config, read as read_config
 from sae_surgery.errors import SurgeryError
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
@@ -26,10 +19,10 @@ FROM_COMMAND_LINE = workflow.overwrite_configfiles
 DEFAULTS = workflow.configfiles[len(FROM_COMMAND_LINE) :]
 
 try:
-    GIVEN = configfile.read(
+    GIVEN = read_config(
         map(Path, [*DEFAULTS, *FROM_COMMAND_LINE]), workflow.config_settings.config_args or ()
     )
-    RUN = configfile.load(GIVEN)
+    RUN = load_config(GIVEN)
 except SurgeryError as error:
     raise WorkflowError(error) from None
 

@@ -114,6 +114,8 @@ def _advice(value: Any, wanted: list[str]) -> str:
     """Return what to write in the place of a value of the wrong type, if that is plain."""
     if "array" in wanted and isinstance(value, str | int | float):
         return f"; write [{value}]"
+    if wanted == ["boolean"]:
+        return "; allowed are true and false"
     if not _NUMERIC & set(wanted):
         return ""
     read = as_number(value)
