@@ -2,14 +2,22 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from sae_surgery import launch
+from sae_surgery.errors import SurgeryError
+
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+launch.isolate()
+try:
+    launch.require_own(PROJECT)
+except SurgeryError as error:
+    raise WorkflowError(error) from None
+
 from sae_surgery import config as configuration
 from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
-from sae_surgery.errors import SurgeryError
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
 from sae_surgery.provenance import data_digest, source_digest
@@ -18,9 +26,6 @@ try:
     RUN = configuration.load(config)
 except SurgeryError as error:
     raise WorkflowError(error) from None
-
-# The steps run in the environment that Snakemake runs in, activated or not.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 # A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
 ON_CLUSTER = workflow.nodes is not None
@@ -70,6 +75,11 @@ wildcard_constraints:
     experiment=one_of(RUN.experiments),
     surgery=one_of(RUN.surgeries),
     figure=one_of(FIGURES),
+
+
+def source(path):
+    """Return a file of the project as seen from the working folder, which may be another."""
+    return os.path.relpath(PROJECT / path)
 
 
 def as_parameter(settings):
