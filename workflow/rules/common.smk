@@ -12,7 +12,7 @@ from sae_surgery.errors import SurgeryError
 PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 launch.isolate()
 try:
-    launch.require_own(PROJECT)
+    launch.require_own(str(PROJECT))
 except SurgeryError as error:
     raise WorkflowError(error) from None
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 from sae_surgery import launch
 from sae_surgery.errors import SurgeryError
@@ -13,13 +12,13 @@ def main() -> None:
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     launch.isolate()
     launch.shelter_caches()
-    # Only now, for what it imports.
+    # Not before: what it imports is to be found in these surroundings.
     from sae_surgery import cli
 
     try:
-        # A rule, or whoever names the package, has chosen it.
-        if str(launch.SOURCES) not in named:
-            launch.require_own(Path.cwd())
+        # A rule, or whoever else names the folder of the package, has chosen it.
+        if launch.SOURCES not in named:
+            launch.require_own(os.getcwd())
     except SurgeryError as error:
         print(f"sae-surgery: {error}", file=sys.stderr)
         sys.exit(cli.EXIT_USER_ERROR)
