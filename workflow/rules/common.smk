@@ -20,7 +20,7 @@ from sae_surgery import config as configuration
 from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
-from sae_surgery.provenance import data_digest, source_digest
+from sae_surgery.provenance import source_digest
 
 try:
     RUN = configuration.load(config)
