@@ -194,6 +194,15 @@ def test_a_full_disk_costs_a_line(package):
     assert said.count("\n") == 1
 
 
+def test_addresses_of_a_process_are_not_kept(package):
+    text = (package.root / HELPER).read_text()
+    large = "\n\nLARGE = np.zeros(10**6)\n\n"
+    used = text.replace("+= scale * x[i, column]", "+= LARGE[column] + scale * x[i, column]")
+    (package.root / HELPER).write_text(used.replace("\n\n\n@compiled", f"{large}\n@compiled", 1))
+    assert package.call() == (COMPILED, "")
+    assert package.call() == (COMPILED, "")
+
+
 def test_processes_at_a_time_keep_whole_files(package):
     shutil.rmtree(package.root / "__pycache__")
     with ThreadPoolExecutor(3) as pool:

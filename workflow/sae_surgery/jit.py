@@ -83,6 +83,9 @@ class _Kept(NullCache):
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
         """Keep what was compiled, in the first folder that can be written to."""
+        # An address of this process, of a large array say, is compiled into it.
+        if data.library.has_dynamic_globals:
+            return
         path = self._path(sig, data.target_context)
         content = dumps(data._reduce())
         kept = hashlib.sha256(content).digest() + content
