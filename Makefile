@@ -6,6 +6,26 @@ READY := .venv/.ready
 BENCH_BIN := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
 
+# Python imports from the environment alone, wherever make is called and whatever modules a cluster has
+# loaded; and programs that pip writes name this folder in UTF-8 in every locale.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONSAFEPATH := 1
+export PYTHONNOUSERSITE := 1
+export PYTHONUTF8 := 1
+
+# Recipes take these from the environment, where no shell reads quotes in them.
+CONFIG ?= config/quick.yaml
+export CONFIG TARGET ONLY
+
+# Programs of an environment name it by its full path, so it works only where it was made, and as long
+# as its Python is there. In a folder that was moved or copied it is made anew, whatever its date.
+define moved
+$(shell test ! -e $(1) || { LC_ALL=C grep -qsF "$$(pwd -P)/$(1)/bin/python" $(1)/bin/pip && $(1)/bin/python -c ''; } 2> /dev/null || echo yes)
+endef
+MOVED := $(strip $(call moved,.venv))
+BENCH_MOVED := $(strip $(call moved,.venv-bench))
+.PHONY: $(if $(MOVED),$(READY)) $(if $(BENCH_MOVED),$(BENCH_READY))
+
 .DEFAULT_GOAL := run
 .PHONY: run setup plan figures archive test bench clean help
 
@@ -19,48 +39,48 @@ run: $(READY)
 setup: $(READY)
 
 define check-python
-@command -v $(PYTHON) > /dev/null || { \
+@command -v "$(PYTHON)" > /dev/null || { \
 	  echo "$(PYTHON) was not found. Python 3.11 or newer is needed: sudo apt install python3 python3-venv"; exit 1; }
-@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$("$(PYTHON)" --version 2>&1)."; \
 	  echo "Name a newer one: make PYTHON=python3.12"; exit 1; }
-@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: sudo apt install python3-venv"; exit 1; }
 endef
 
 $(READY): envs/constraints.txt pyproject.toml
 	$(check-python)
+	@$(if $(MOVED),echo "==> .venv was made in another folder or with a Python that is gone: it is made anew")
 	@echo "==> Making the environment .venv with the packages of envs/constraints.txt (some minutes)"
-	$(PYTHON) -m venv .venv
+	"$(PYTHON)" -m venv $(if $(MOVED),--clear) .venv
 	$(BIN)/python -m pip install --requirement envs/constraints.txt
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	@echo "==> Compiling the numerical loops, which then start at once"
 	$(BIN)/python -m sae_surgery.compile
 	@touch $@
 
-CONFIG ?= config/quick.yaml
 plan: $(READY)
-	$(BIN)/sae-surgery plan $(CONFIG)
+	$(BIN)/sae-surgery plan "$$CONFIG"
 
 figures: $(READY)
 	@echo "==> Redrawing from the tables in results/reference"
-	$(BIN)/snakemake $(TARGET) --configfile config/reference.yaml
+	set -f; $(BIN)/snakemake $$TARGET --configfile config/reference.yaml
 	$(if $(TARGET),,$(BIN)/snakemake --configfile config/strict.yaml)
 	$(if $(TARGET),,$(BIN)/snakemake figures --configfile config/scaling.yaml)
 	@echo "==> Done. Look at results/reference/paper: figures/, and the page verdict.md; and at results/reference/strict,"
 	@echo "    the same by corrected measurement: claims.md, figures/audit.png. What dictionaries cost: results/scaling/paper."
 
 archive: $(READY)
-	$(BIN)/sae-surgery archive $(CONFIG)
+	$(BIN)/sae-surgery archive "$$CONFIG"
 
 bench: $(BENCH_READY)
 	@echo "==> Running the benchmarks, an hour and a half on two cores; nothing else should run meanwhile"
-	PYTHONPATH=tests $(BENCH_BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+	PYTHONPATH=tests $(BENCH_BIN)/python -m benchmarks $(if $(ONLY),--only "$$ONLY") $(if $(QUICK),--quick)
 
 $(BENCH_READY): envs/benchmarks.txt envs/constraints.txt pyproject.toml
 	$(check-python)
 	@echo "==> Making the environment .venv-bench: .venv's packages and those of envs/benchmarks.txt"
-	$(PYTHON) -m venv .venv-bench
+	"$(PYTHON)" -m venv $(if $(BENCH_MOVED),--clear) .venv-bench
 	$(BENCH_BIN)/python -m pip install --requirement envs/constraints.txt
 	$(BENCH_BIN)/python -m pip install --no-deps --requirement envs/benchmarks.txt
 	$(BENCH_BIN)/python -m pip install --no-deps --no-build-isolation --editable .
@@ -76,7 +96,7 @@ test: $(READY)
 	@echo "==> All tests passed. What they hold the project to is in tests/."
 
 clean:
-	rm -rf .venv .venv-bench .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .cache .pytest_cache .ruff_cache .hypothesis
 	find workflow tests -name __pycache__ -type d -exec rm -rf {} +
 	@echo "==> Removed the environments and caches; results/ and .snakemake/ stay."
 

@@ -35,7 +35,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
-configfile: "config/quick.yaml"
+configfile: f"{workflow.basedir}/config/quick.yaml"
 
 
 report: "workflow/report/workflow.rst"

@@ -77,16 +77,29 @@ def test_a_method_is_seen_by_its_own_digest_only():
     assert len(digests) == 2
 
 
-def test_data_are_seen_by_their_names_and_content(tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    facts = tmp_path / "facts.csv"
+@pytest.mark.parametrize("kind", ["csv", "jinja"])
+def test_data_beside_a_module_are_seen_by_their_names_and_content(toy, tmp_path, kind):
+    facts = tmp_path / f"facts.{kind}"
     facts.write_text("a,b")
+    before = toy()
     (tmp_path / "notes.md").write_text("of no matter")
-    before = provenance.data_digest("*.csv")
-    (tmp_path / "notes.md").write_text("changed")
-    assert provenance.data_digest("*.csv") == before
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / facts.name).write_text("of modules that are not imported")
+    assert toy() == before
     facts.write_text("a,c")
-    assert provenance.data_digest("*.csv") != before
+    assert toy() != before
     facts.write_text("a,b")
-    facts.rename(tmp_path / "others.csv")
-    assert provenance.data_digest("*.csv") != before
+    assert toy() == before
+    facts.rename(tmp_path / f"others.{kind}")
+    assert toy() != before
+
+
+def test_what_the_comparison_reads_is_in_its_digest():
+    """Every data file of the package is of a kind, and beside a module, that the digest sees."""
+    ignored = {".py", ".md", ".yaml"}  # claims have a digest of their own
+    files = [path for path in provenance.ROOT.rglob("*") if path.is_file()]
+    data = [
+        path for path in files if path.suffix not in ignored and "__pycache__" not in path.parts
+    ]
+    assert {path.parent.name for path in data} == {"comparison", "published"}
+    assert all(any(path.match(kind) for kind in provenance.DATA) for path in data)

@@ -2,17 +2,25 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from sae_surgery import launch
+from sae_surgery.errors import SurgeryError
+
+PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+launch.isolate()
+try:
+    launch.require_own(str(PROJECT))
+except SurgeryError as error:
+    raise WorkflowError(error) from None
+
 from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
 from sae_surgery.configfile import load as load_config, read as read_config
-from sae_surgery.errors import SurgeryError
 from sae_surgery.estimates import Job, is_short
 from sae_surgery.problem import CELL_PATTERN
-from sae_surgery.provenance import data_digest, source_digest
+from sae_surgery.provenance import source_digest
 
 # The default lies below the files of the command line, and over all is what `--config` says.
 FROM_COMMAND_LINE = workflow.overwrite_configfiles
@@ -28,9 +36,6 @@ except SurgeryError as error:
 
 config.clear()
 config.update(GIVEN.value)
-
-# The steps run in the environment that Snakemake runs in, activated or not.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 # A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
 ON_CLUSTER = workflow.nodes is not None
@@ -80,6 +85,11 @@ wildcard_constraints:
     experiment=one_of(RUN.experiments),
     surgery=one_of(RUN.surgeries),
     figure=one_of(FIGURES),
+
+
+def source(path):
+    """Return a file of the project as seen from the working folder, which may be another."""
+    return os.path.relpath(PROJECT / path)
 
 
 def as_parameter(settings):

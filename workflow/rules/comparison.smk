@@ -18,7 +18,6 @@ rule compare:
     params:
         settings=as_parameter(RUN.comparison),
         code=step_digest("compare"),
-        data=data_digest("published/*.csv", "comparison/*.jinja"),
     shell:
         "python -m sae_surgery compare --tables {input.tables} --settings {params.settings:q}"
         " --output-dir $(dirname {output.page}) 2> {log}"

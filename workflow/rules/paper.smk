@@ -32,9 +32,9 @@ rule quote:
 
 rule typeset:
     input:
-        source="paper/main.typ",
-        template="paper/template.typ",
-        references="paper/references.bib",
+        source=source("paper/main.typ"),
+        template=source("paper/template.typ"),
+        references=source("paper/references.bib"),
         numbers=rules.quote.output.numbers,
         figures=expand([rules.draw.output.pdf, rules.draw.output.all_pdf], figure=FIGURES),
     output:

@@ -1,6 +1,29 @@
 """`python -m sae_surgery` is the command `sae-surgery`."""
 
-from sae_surgery.cli import main
+import os
+import sys
+
+from sae_surgery import launch
+from sae_surgery.errors import SurgeryError
+
+
+def main() -> None:
+    """Run the command in surroundings that it does not depend on."""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    launch.isolate()
+    launch.shelter_caches()
+    # Not before: what it imports is to be found in these surroundings.
+    from sae_surgery import cli
+
+    try:
+        # A rule, or whoever else names the folder of the package, has chosen it.
+        if launch.SOURCES not in named:
+            launch.require_own(os.getcwd())
+    except SurgeryError as error:
+        print(f"sae-surgery: {error}", file=sys.stderr)
+        sys.exit(cli.EXIT_USER_ERROR)
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """`python -m sae_surgery.compile`: compile all loops once, so that no job has to wait for it.
 
-Numba keeps what it has compiled beside the source. So every method is fitted, every surgery done
+What is compiled is kept beside the source. So every method is fitted, every surgery done
 and everything scored on a tiny cell; the results are thrown away.
 """
 

@@ -1,7 +1,8 @@
 """Which source a result depends on, as a digest that only a change of meaning changes.
 
 Snakemake does not see the modules that a step imports (nor should it rerun for a touched file or a
-reworded comment), so every rule carries the digest of its step's source as a parameter.
+reworded comment), so every rule carries the digest of its step's source as a parameter. Versions of
+libraries are in none: each result says with which it was made.
 """
 
 import ast
@@ -11,12 +12,15 @@ from pathlib import Path
 
 PACKAGE = "sae_surgery"
 ROOT = Path(__file__).parent
+DATA = ("*.csv", "*.jinja")
+"""What modules read that lies beside them."""
 
 
 def source_digest(*modules: str) -> str:
-    """Return a digest of the named modules and of all package modules that they import.
+    """Return a digest of the named modules, of all package modules that they import, and of data.
 
-    Comments, layout and docstrings do not count. Imports inside functions do.
+    Comments, layout and docstrings do not count. Imports inside functions do, and so do the names
+    and bytes of the data files in the folder of a module.
 
     Raises
     ------
@@ -34,14 +38,10 @@ def source_digest(*modules: str) -> str:
             found.add(module)
             pending.extend(_imports(module))
     text = "\n".join(f"{module}\n{_meaning(module)}" for module in sorted(found))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def data_digest(*patterns: str) -> str:
-    """Return a digest of the package's files that match the patterns and are no source."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in ROOT.glob(pattern)}):
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\n".encode() + path.read_bytes())
+    digest = hashlib.sha256(text.encode())
+    folders = {_path(module).parent for module in found}
+    for path in sorted(path for each in folders for kind in DATA for path in each.glob(kind)):
+        digest.update(f"\n{path.relative_to(ROOT).as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -57,7 +57,7 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    return ast.parse(_path(module).read_text())
+    return ast.parse(_path(module).read_bytes())
 
 
 @cache
@@ -87,7 +87,7 @@ def _absolute(node: ast.ImportFrom, module: str) -> str:
 @cache
 def _meaning(module: str) -> str:
     """Return the module's code without comments, layout and docstrings."""
-    tree = ast.parse(_path(module).read_text())
+    tree = ast.parse(_path(module).read_bytes())
     for node in ast.walk(tree):
         documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:

@@ -12,9 +12,10 @@ import numpy as np
 from numba import njit
 
 from sae_surgery.inference.refit_kernels import subtract
+from sae_surgery.jit import jit
 
 FASTMATH = {"reassoc", "contract"}
-compiled = njit(fastmath=FASTMATH, cache=True, nogil=True)
+compiled = jit(fastmath=FASTMATH, nogil=True)
 # A call that passes the state of a block costs as much as the arithmetic of a small set.
 inlined = njit(fastmath=FASTMATH, inline="always")
 

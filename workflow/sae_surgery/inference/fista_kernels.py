@@ -8,9 +8,10 @@ FISTA, up to rounding.
 """
 
 import numpy as np
-from numba import njit
 
-compiled = njit(fastmath={"reassoc", "contract", "nsz"}, nogil=True, cache=True)
+from sae_surgery.jit import jit
+
+compiled = jit(fastmath={"reassoc", "contract", "nsz"}, nogil=True)
 
 VECTOR = 16
 """Numbers to which a working set is padded, with atoms of no codes and no correlations."""

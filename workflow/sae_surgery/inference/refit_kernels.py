@@ -5,10 +5,11 @@ to use vectors, but equally for equal sizes, so that a sample's codes depend on 
 """
 
 import numpy as np
-from numba import njit
+
+from sae_surgery.jit import jit
 
 # Compiling takes longer than fitting; kept in __pycache__, it is done once.
-compiled = njit(fastmath={"reassoc", "contract"}, cache=True)
+compiled = jit(fastmath={"reassoc", "contract"})
 
 
 @compiled

@@ -5,13 +5,11 @@ else.
 """
 
 import numpy as np
-from numba import njit
 
-# Compiling takes longer than many steps; kept in __pycache__, it is done once. What is compiled
-# runs while other threads do.
-compiled = njit(
-    fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True, cache=True
-)
+from sae_surgery.jit import jit
+
+# What is compiled runs while other threads do.
+compiled = jit(fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True)
 
 
 @compiled

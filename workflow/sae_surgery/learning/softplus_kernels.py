@@ -6,14 +6,14 @@ Samples are worked on in blocks, whose codes stay in the cache from the logarith
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from sae_surgery.inference.columns import NORM_FLOOR
+from sae_surgery.jit import jit
 from sae_surgery.learning.kernels import compiled, update, update_row
 
 # Without licence to reorder sums, which the reduction of an exponent's argument would not survive.
-elementwise = njit(fastmath={"contract", "nsz"}, error_model="numpy", nogil=True, cache=True)
+elementwise = jit(fastmath={"contract", "nsz"}, error_model="numpy", nogil=True)
 
 BLOCK_CODES = 2**15
 """Codes in a block"""

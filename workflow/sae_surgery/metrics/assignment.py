@@ -15,9 +15,10 @@ import heapq
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-compiled = njit(cache=True)
+from sae_surgery.jit import jit
+
+compiled = jit()
 
 LISTED = 32
 """Columns on the list of a row."""

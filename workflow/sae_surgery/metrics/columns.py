@@ -1,9 +1,10 @@
 """Correlations of columns that are mostly zero; compiled."""
 
 import numpy as np
-from numba import njit
 
-compiled = njit(cache=True)
+from sae_surgery.jit import jit
+
+compiled = jit()
 
 
 @compiled

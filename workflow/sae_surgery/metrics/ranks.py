@@ -1,10 +1,11 @@
 """The Mann-Whitney statistic of sorted scores; compiled."""
 
 import numpy as np
-from numba import njit
+
+from sae_surgery.jit import jit
 
 
-@njit(cache=True)
+@jit()
 def count_wins(positives, negatives):
     """Count, for each row, the (positive, negative) pairs in which the positive is larger.
 

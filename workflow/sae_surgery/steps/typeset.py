@@ -30,8 +30,9 @@ def typeset(source: Path, numbers_path: Path, output: Path) -> None:
     if written_out:
         lines = "\n".join(f"  line {line}: {text}" for line, text in written_out)
         raise SurgeryError(f"{source}: numbers must be quoted by their key, not written:\n{lines}")
-    root = os.path.commonpath([source.absolute().parent, numbers_path.absolute().parent])
-    folder = numbers_path.absolute().parent.relative_to(root).as_posix()
+    texts, numbers = (os.path.abspath(path.parent) for path in (source, numbers_path))
+    root = os.path.commonpath([texts, numbers])
+    folder = Path(numbers).relative_to(root).as_posix()
     try:
         pdf = typst.compile(
             str(source), root=root, ignore_system_fonts=True, sys_inputs={"results": f"/{folder}"}
