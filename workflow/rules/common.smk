@@ -24,8 +24,10 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 # A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
 ON_CLUSTER = workflow.nodes is not None
-if not ON_CLUSTER and "gpu" not in workflow.global_resources and gpus.count():
-    workflow.register_resource("gpu", gpus.count())
+if workflow.is_main_process and not ON_CLUSTER and "gpu" not in workflow.global_resources:
+    N_GPUS = gpus.count()
+    if N_GPUS:
+        workflow.register_resource("gpu", N_GPUS)
 
 RESULTS = f"results/{RUN.name}"
 SCORED = f"{RESULTS}/{RUN.protocol}"
