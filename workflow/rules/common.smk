@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from sae_surgery import config as configuration
 from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
 from sae_surgery.errors import SurgeryError
-from sae_surgery.estimates import Job, is_short
+from sae_surgery.estimates import Job, is_short, processor_seconds
 from sae_surgery.problem import CELL_PATTERN
 from sae_surgery.provenance import data_digest, source_digest
 
@@ -82,6 +83,17 @@ def as_parameter(settings):
 def step_digest(step, *modules):
     """Return the digest of the source of a step, which reruns it when its meaning changes."""
     return source_digest(f"sae_surgery.steps.{step}", *modules)
+
+
+def report_expected_times():
+    """Let the logger know what each job to be done is expected to take."""
+    seconds = {
+        job.jobid: processor_seconds(job.rule.name, job.wildcards_dict, RUN)
+        for job in workflow.dag.needrun_jobs()
+    }
+    cores = None if ON_CLUSTER else workflow.cores
+    text = f"Expected to take {sum(seconds.values()) / 3600:.1f} processor hours."
+    logger.info(text, extra={"expected": seconds, "cores": cores})
 
 
 def bundle(step, cell, part=None, method=None):
