@@ -1,82 +1,71 @@
 """Profiles: what is asked for is the same however it is spelt, and all cores where nothing is."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-from project import SECONDS, Project
+from project import SECONDS, new_project
 
 PARSE = """
-import sys
+import json, os, sys
 from snakemake import cli
-_, given = cli.parse_args(sys.argv[1:])
-print(given.executor, given.cores, given.jobs, given.logger, given.rerun_incomplete)
+found = []
+for words, environment in json.load(sys.stdin):
+    os.environ.update(environment)
+    sys.argv[1:] = words
+    _, given = cli.parse_args(words)
+    found.append([given.executor, given.cores, given.jobs, given.logger, given.rerun_incomplete])
+    for name in environment:
+        del os.environ[name]
+print(json.dumps(found))
 """
-ON_SLURM = "slurm-steady 8 100 ['failures'] True"
+PROFILES = {"mine": "keep-going: true", "three": "cores: 3"}
 ALL = len(os.sched_getaffinity(0))
-MINE = {"mine": "keep-going: true", "three": "cores: 3"}
+ON_SLURM = ("slurm-steady", 8, 100)
+CASES = [
+    (["--profile", "slurm"], {}, ON_SLURM),
+    (["--profile=slurm", "all"], {}, ON_SLURM),
+    (["--prof", "slurm", "--configfile", "tiny.yaml"], {}, ON_SLURM),
+    (["--workflow-profile", "slurm"], {}, ON_SLURM),
+    (["--profile", "mine", "--profile", "slurm", "--dry-run"], {}, ON_SLURM),
+    ([], {"SNAKEMAKE_PROFILE": "slurm"}, ON_SLURM),
+    (["-e", "slurm-steady"], {}, ("slurm-steady", None, None)),
+    (["--exec", "slurm", "-j4"], {}, ("slurm", None, 4)),
+    ([], {}, (None, ALL, None)),
+    (["--profile", "mine"], {}, (None, ALL, None)),
+    ([], {"SNAKEMAKE_PROFILE": "mine"}, (None, ALL, None)),
+    (["--profile", "none"], {}, (None, ALL, None)),
+    (["--executor", "local"], {}, ("local", ALL, None)),
+    (["--profile", "three"], {}, (None, 3, None)),
+    (["--profile", "three", "-c1"], {}, (None, 1, None)),
+    (["-j", "4"], {}, (None, None, 4)),
+]
 
 
-@pytest.fixture
-def project(fresh) -> Project:
-    for name, text in MINE.items():
-        (fresh.folder / name).mkdir()
-        (fresh.folder / name / "profile.yaml").write_text(text)
-    return fresh
-
-
-def given(project: Project, *arguments: str, **environment: str) -> str:
-    """Return what Snakemake takes from its command line and all profiles."""
-    return subprocess.run(
-        [sys.executable, "-c", PARSE, *arguments],
+@pytest.fixture(scope="module")
+def given(tmp_path_factory) -> list[list[object]]:
+    """Return what Snakemake takes from each command line, its environment and all profiles."""
+    project = new_project(tmp_path_factory.mktemp("profiles") / "project")
+    for name, text in PROFILES.items():
+        (project.folder / name).mkdir()
+        (project.folder / name / "profile.yaml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE],
+        input=json.dumps([(words, environment) for words, environment, _ in CASES]),
         cwd=project.folder,
-        env=project.environment | environment,
+        env=project.environment,
         capture_output=True,
         text=True,
         timeout=SECONDS,
         check=True,
-    ).stdout.strip()
+    )
+    return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--profile", "slurm"],
-        ["--profile=slurm", "all"],
-        ["--prof", "slurm", "--configfile", "tiny.yaml"],
-        ["--workflow-profile", "slurm"],
-        ["--profile", "mine", "--profile", "slurm", "--dry-run"],
-    ],
-)
-def test_a_cluster_s_profile_is_the_same_however_it_is_spelt(project, arguments):
-    assert given(project, *arguments) == ON_SLURM
-
-
-def test_a_cluster_s_profile_is_the_same_by_the_environment(project):
-    assert given(project, SNAKEMAKE_PROFILE="slurm") == ON_SLURM
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ([], f"None {ALL} None"),
-        (["--profile", "mine"], f"None {ALL} None"),
-        (["--profile", "none"], f"None {ALL} None"),
-        (["--executor", "local"], f"local {ALL} None"),
-        (["--profile", "three"], "None 3 None"),
-        (["--profile", "three", "-c1"], "None 1 None"),
-        (["-j", "4"], "None None 4"),
-        (["--exec", "slurm", "-j4"], "slurm None 4"),
-        (["-e", "slurm-steady"], "slurm-steady None None"),
-    ],
-)
-def test_all_cores_are_used_where_nothing_says_otherwise(project, arguments, expected):
-    assert given(project, *arguments) == f"{expected} ['failures'] True"
-
-
-def test_a_profile_of_one_s_own_needs_no_cores(project):
-    project.environment["SNAKEMAKE_PROFILE"] = "mine"
-    project.configure(methods=["raw"])
-    project.succeed("data")
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_a_profile_is_the_same_however_it_is_spelt_and_all_cores_where_none_is_given(given, case):
+    _, _, expected = CASES[case]
+    assert given[case] == [*expected, ["failures"], True]

@@ -21,6 +21,8 @@ from snakemake_logger_plugin_failures.progress import NOTED, Progress
 
 LINES_OF_A_LOG = 40
 """Of a log that is longer, the end is shown."""
+WORTH_SAYING = ("Complete log", "Terminating processes", "Will exit after")
+"""How messages begin that are shown while jobs run: where the log is, how an interrupt goes on."""
 FURTHER = ". For further error details"
 """How Snakemake goes on after the reason of a job that was submitted."""
 
@@ -82,8 +84,7 @@ class LogHandler(LogHandlerBase):
 
 
 def _is_worth_it(record: LogRecord) -> bool:
-    """Return whether to show a message while jobs run: warnings, errors, and where the log is."""
-    return record.levelno >= logging.WARNING or record.getMessage().startswith("Complete log")
+    return record.levelno >= logging.WARNING or record.getMessage().startswith(WORTH_SAYING)
 
 
 def _end(logs: Iterable[str]) -> list[str]:
