@@ -1,6 +1,9 @@
 """On nodes of 16 GB a run ends well although a group is cancelled and a job killed for memory."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
