@@ -43,6 +43,17 @@ def test_a_run_begins_with_what_is_to_do():
     assert line == "my.yaml over quick.yaml: 6 steps to do (1 simulate, 5 fit)"
 
 
+@pytest.mark.parametrize(
+    ("cores", "line"),
+    [
+        (2, "expected: 2 h 0 min of processor time, 1 h 0 min on 2 cores"),
+        (None, "expected: 2 h 0 min of processor time"),
+    ],
+)
+def test_and_with_what_that_is_expected_to_take(cores, line):
+    assert Progress().note(None, SimpleNamespace(expected={1: 7200.0}, cores=cores)) == line
+
+
 def test_the_time_left_follows_the_work_and_not_the_number_of_steps(clock):
     run = begin({1: 100.0, 2: 300.0})
     clock[0] = 600.0

@@ -92,7 +92,7 @@ def report_expected_times():
         for job in workflow.dag.needrun_jobs()
     }
     cores = None if ON_CLUSTER else workflow.cores
-    text = f"Expected to take {sum(seconds.values()) / 3600:.1f} processor hours."
+    text = f"Expected seconds of processor time: {sum(seconds.values()):.0f}"
     logger.info(text, extra={"expected": seconds, "cores": cores})
 
 

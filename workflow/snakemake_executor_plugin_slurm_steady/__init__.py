@@ -63,6 +63,7 @@ class Executor(plugin.Executor):
         self._submitted: list[SubmittedJobInfo] = []
         self._ended: set[str | None] = set()
         self._stuck: set[tuple[str, str]] = set()
+        self._interrupted = False
         self._groups = Groups()
         self._limit_memory()
 
@@ -115,6 +116,7 @@ class Executor(plugin.Executor):
 
     def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
         """Cancel all jobs that are not known to have ended, not only those given."""
+        self._interrupted = True
         running = [job for job in self._submitted if job.external_jobid not in self._ended]
         super().cancel_jobs(running)
 
@@ -151,7 +153,7 @@ class Executor(plugin.Executor):
         if not failed:
             self.logger.error(reason, extra={"failed_group": group.groupid})
         rest = self._groups.again(group, with_more="CANCELLED" not in reason)
-        if rest:
+        if rest and not self._interrupted:
             self.run_jobs([rest])
         else:
             self.workflow.scheduler.error_callback(self._groups.whole(group))

@@ -55,6 +55,11 @@ class Progress:
                 return self._step(record.done, record.total)
             case None:
                 self._expected, self._cores = record.expected, record.cores
+                total = sum(record.expected.values())
+                on_cores = f", {in_words(total / record.cores)} on {record.cores} cores"
+                return (
+                    f"expected: {in_words(total)} of processor time{on_cores * bool(record.cores)}"
+                )
         return None
 
     def _start(self, record: LogRecord) -> str:
