@@ -55,11 +55,7 @@ class Progress:
                 return self._step(record.done, record.total)
             case None:
                 self._expected, self._cores = record.expected, record.cores
-                total = sum(record.expected.values())
-                on_cores = f", {in_words(total / record.cores)} on {record.cores} cores"
-                return (
-                    f"expected: {in_words(total)} of processor time{on_cores * bool(record.cores)}"
-                )
+                return self._expectation()
         return None
 
     def _start(self, record: LogRecord) -> str:
@@ -68,6 +64,13 @@ class Progress:
         total = counts.pop("total")
         each = ", ".join(f"{count} {rule}" for rule, count in counts.items())
         return f"{' over '.join(self._configfiles)}: {total} steps to do ({each})"
+
+    def _expectation(self) -> str:
+        total = sum(self._expected.values())
+        said = f"expected: {in_words(total)} of processor time"
+        if self._cores is None:
+            return said
+        return f"{said}, {in_words(total / self._cores)} on {self._cores} cores"
 
     def _step(self, done: int, total: int) -> str:
         just_done, self._just_done = self._just_done, []
