@@ -1,7 +1,9 @@
 """The executor for Slurm, as far as it can be tried without one."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
+import pytest
 import snakemake_executor_plugin_slurm as plugin
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
@@ -19,28 +21,52 @@ def test_an_interrupt_cancels_jobs_whose_status_is_being_asked_for(monkeypatch):
     assert cancelled == [running]
 
 
-def ended_badly(monkeypatch, *, interrupted: bool) -> tuple[list, list]:
-    """Return what is submitted, and what Snakemake hears of, when a group has failed."""
-    submitted, heard = [], []
+class Group(SimpleNamespace):
+    """A group job, as far as it matters here."""
+
+    restart_times = 2
+
+    def is_group(self):
+        return True
+
+    def __hash__(self):
+        return id(self)
+
+
+WHOLE, REST = Group(groupid="whole"), Group(groupid="rest")
+
+
+def ended_badly(monkeypatch, *, interrupted: bool, given_up: bool) -> tuple[list, list, set]:
+    """Return what is submitted, what Snakemake hears of, and what it takes to run."""
+    submitted, heard, running = [], [], {WHOLE}
     monkeypatch.setattr(reasons, "in_words_of_slurm", lambda *_: "CANCELLED")
     monkeypatch.setattr(Executor, "run_jobs", lambda _, jobs: submitted.extend(jobs))
     executor = Executor.__new__(Executor)
     executor._ended, executor._interrupted = set(), interrupted
     executor._groups = SimpleNamespace(
-        missing=lambda _: ["member"], failed=lambda _: [], again=lambda *_, **__: "rest", whole=str
+        missing=lambda _: ["member"],
+        failed=lambda _: [],
+        rest=lambda *_, **__: REST,
+        is_given_up=lambda _: given_up,
+        whole=lambda _: WHOLE,
     )
     executor.logger = SimpleNamespace(error=lambda *_, **__: None)
-    executor.workflow = SimpleNamespace(scheduler=SimpleNamespace(error_callback=heard.append))
-    group = SimpleNamespace(is_group=lambda: True, groupid="small")
-    executor.report_job_error(SubmittedJobInfo(group, "7"), "CANCELLED")
-    return submitted, heard
+    scheduler = SimpleNamespace(error_callback=heard.append, running=running, _lock=nullcontext())
+    executor.workflow = SimpleNamespace(scheduler=scheduler)
+    executor.report_job_error(SubmittedJobInfo(WHOLE, "7"), "CANCELLED")
+    return submitted, heard, running
 
 
 def test_what_is_missing_of_a_group_is_submitted_again_without_a_word_to_snakemake(monkeypatch):
-    assert ended_badly(monkeypatch, interrupted=False) == (["rest"], [])
+    ended = ended_badly(monkeypatch, interrupted=False, given_up=False)
+    assert ended == ([REST], [], {WHOLE})
 
 
-def test_after_an_interrupt_nothing_is_submitted(monkeypatch):
-    submitted, heard = ended_badly(monkeypatch, interrupted=True)
-    assert submitted == []
-    assert len(heard) == 1
+@pytest.mark.parametrize(("interrupted", "given_up"), [(True, False), (False, True)])
+def test_of_a_group_that_is_given_up_only_what_is_missing_has_failed(
+    monkeypatch, interrupted, given_up
+):
+    ended = ended_badly(monkeypatch, interrupted=interrupted, given_up=given_up)
+    assert ended == ([], [REST], {REST})
+    # Snakemake would try it again otherwise.
+    assert REST.restart_times <= REST.attempt - 1

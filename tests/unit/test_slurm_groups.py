@@ -73,7 +73,7 @@ def test_what_is_missing_is_tried_again_and_what_failed_asks_for_more(group):
     all_groups = Groups()
     _, failed, waiting = ended(group, "well", "badly", "not begun")
     assert all_groups.failed(group) == [failed]
-    rest = all_groups.again(group, with_more=True)
+    rest = all_groups.rest(group, with_more=True)
     assert rest.jobs == {failed, waiting}
     assert (failed.attempt, waiting.attempt) == (2, 1)
     assert all_groups.whole(rest) is group
@@ -81,7 +81,7 @@ def test_what_is_missing_is_tried_again_and_what_failed_asks_for_more(group):
 
 def test_a_cancelled_group_asks_for_no_more_than_before(group):
     members = ended(group, "badly", "badly", "not begun")
-    rest = Groups().again(group, with_more=False)
+    rest = Groups().rest(group, with_more=False)
     assert rest.jobs == group.jobs
     assert [member.attempt for member in members] == [1, 1, 1]
 
@@ -98,8 +98,7 @@ def test_it_is_given_up_after_as_many_retries_as_are_asked_for(group):
     ended(group, "well", "badly", "not begun")
     rest = group
     for _ in range(RETRIES):
-        rest = all_groups.again(rest, with_more=True)
+        rest = all_groups.rest(rest, with_more=True)
         assert all_groups.whole(rest) is group
-    assert all_groups.again(rest, with_more=True) is None
-    # Snakemake tries again only what it has tried less often than that.
-    assert group.restart_times <= group.attempt - 1
+        assert not all_groups.is_given_up(rest)
+    assert all_groups.is_given_up(all_groups.rest(rest, with_more=True))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import snakemake_executor_plugin_slurm as plugin
+from snakemake.jobs import GroupJob
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
@@ -152,11 +153,23 @@ class Executor(plugin.Executor):
             member.log_error(msg=reason, **kwargs)
         if not failed:
             self.logger.error(reason, extra={"failed_group": group.groupid})
-        rest = self._groups.again(group, with_more="CANCELLED" not in reason)
-        if rest and not self._interrupted:
-            self.run_jobs([rest])
+        rest = self._groups.rest(group, with_more="CANCELLED" not in reason)
+        if self._interrupted or self._groups.is_given_up(rest):
+            self._give_up(rest)
         else:
-            self.workflow.scheduler.error_callback(self._groups.whole(group))
+            self.run_jobs([rest])
+
+    def _give_up(self, rest: GroupJob) -> None:
+        """Let Snakemake take for failed what is missing of a group; it deletes what that has made.
+
+        It would delete what the whole group has made.
+        """
+        rest.attempt = rest.restart_times + 1
+        scheduler = self.workflow.scheduler
+        with scheduler._lock:
+            scheduler.running.remove(self._groups.whole(rest))
+            scheduler.running.add(rest)
+        scheduler.error_callback(rest)
 
     def _limit_memory(self) -> None:
         """Let no job ask for more memory than there is, nor the members of a group at a time."""

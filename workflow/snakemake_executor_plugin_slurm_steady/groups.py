@@ -2,7 +2,8 @@
 
 Snakemake tries a group again as a whole, and every member with as much more memory as the one that
 failed. Here only members that are missing are tried again, and only those that failed ask for more.
-Snakemake hears of the group once: when all of it is done, or when it has been tried often enough.
+Snakemake hears of the group once: when all of it is done, or, of what is missing, when it has been
+tried often enough.
 """
 
 from collections import Counter
@@ -33,8 +34,8 @@ class Groups:
         begun = [member for member in self.missing(job) if any(map(_exists, member.log))]
         return sorted(begun, key=lambda member: member.log[0])
 
-    def again(self, job: GroupJob, with_more: bool) -> GroupJob | None:
-        """Return a job of the missing members, None if the group has been tried often enough.
+    def rest(self, job: GroupJob, with_more: bool) -> GroupJob:
+        """Return a job of the missing members.
 
         Parameters
         ----------
@@ -43,9 +44,6 @@ class Groups:
         """
         whole = self.whole(job)
         self._failures[whole] += 1
-        if self._failures[whole] > whole.restart_times:
-            whole.attempt = self._failures[whole]
-            return None
         attempts = {member: member.attempt for member in self.missing(job)}
         if with_more:
             attempts |= {member: attempts[member] + 1 for member in self.failed(job)}
@@ -57,6 +55,10 @@ class Groups:
             member.attempt = attempt
         self._wholes[rest] = whole
         return rest
+
+    def is_given_up(self, rest: GroupJob) -> bool:
+        """Return whether the group has been tried as often as is asked for."""
+        return self._failures[self.whole(rest)] > rest.restart_times
 
 
 def _is_done(member: Job) -> bool:
