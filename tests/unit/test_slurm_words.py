@@ -32,11 +32,12 @@ def test_a_refusal_is_told_in_slurm_s_words():
     )
 
 
-def test_a_failure_is_told_with_what_the_controller_and_the_node_say(command, tmp_path):
+@pytest.mark.parametrize("node", ["", "-c1"])
+def test_a_failure_is_told_with_what_the_controller_and_the_node_say(command, tmp_path, node):
     command("scontrol", "JobId=7 JobState=FAILED Reason=OutOfMemory Dependency=(null)")
     log = tmp_path / "7.log"
     said = "Job 7 exceeded memory limit (2G > 1G), being killed"
-    log.write_text(f"noise\nslurmstepd: error: {said}\n")
+    log.write_text(f"noise\nslurmstepd{node}: error: {said}\nslurmstepd{node}: error: STEP 7.0\n")
     assert reasons.in_words_of_slurm(FAILED, "7", {"slurm_logfile": log}) == (
         f"SLURM-job '7' failed, SLURM status is: 'FAILED': OutOfMemory: {said}"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 SECONDS = 60
 _REFUSED = re.compile(r"The error message was '(.*?)'\.?\n", re.DOTALL)
-_BY_DAEMON = re.compile(r"^(?:slurmstepd|slurmd): error: (.*)$", re.MULTILINE)
+_BY_NODE = re.compile(r"^slurm(?:step)?d(?:-\S+)?: error: (.*)$", re.MULTILINE)
 _LASTING = re.compile(
     r"BadConstraints|Constraints|Partition(NodeLimit|TimeLimit|Down|Inactive|Config)"
     r"|ReqNodeNotAvail|Nodes.required|JobHeld(Admin|User)|DependencyNeverSatisfied"
@@ -35,7 +35,8 @@ def in_words_of_slurm(message: str, job: str | None, aux: Mapping[str, Any] | No
     words = [message.partition(". ")[0].strip()]
     if job:
         words += _reason(job)
-        words += _BY_DAEMON.findall(_text((aux or {}).get("slurm_logfile")))[-1:]
+        # The first says why; others follow from it.
+        words += _BY_NODE.findall(_text((aux or {}).get("slurm_logfile")))[:1]
     return ": ".join(dict.fromkeys(words))
 
 
