@@ -69,6 +69,11 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/paper.smk"
 
 
+# So that the lines of progress can say how much time is left.
+onstart:
+    report_expected_times()
+
+
 localrules:
     all,
 

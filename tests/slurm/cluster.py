@@ -104,8 +104,9 @@ def install() -> None:
 class Cluster:
     """The daemons, by name: `munged`, `slurmctld` and the nodes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, node_mb: int) -> None:
         self.folder = folder
+        self.node_mb = node_mb
         self.daemons: dict[str, subprocess.Popen] = {}
         self.environment = {
             "PATH": os.pathsep.join([str(folder / "bin"), os.environ["PATH"]]),
@@ -229,7 +230,8 @@ class Cluster:
         # Jobs without GPU take the nodes without GPU first: they weigh less.
         lines = [
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=16 "
-            "Boards=1 SocketsPerBoard=1 CoresPerSocket=16 ThreadsPerCore=1 RealMemory=64000 "
+            "Boards=1 SocketsPerBoard=1 CoresPerSocket=16 ThreadsPerCore=1 "
+            f"RealMemory={self.node_mb} "
             + ("Gres=gpu:1 Weight=2" if node in GPU_NODES else "Weight=1")
             for node, port in zip(nodes, ports[1:], strict=True)
         ]
@@ -260,12 +262,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Give a cluster that runs, and end it."""
+def running_cluster(node_mb: int = 64_000) -> Iterator[Cluster]:
+    """Give a cluster that runs, of nodes with so much memory, and end it."""
     install()
     # Sockets have short names, and the temporary folders of tests long ones.
     with tempfile.TemporaryDirectory(prefix="slurm") as folder:
-        cluster = Cluster(Path(folder))
+        cluster = Cluster(Path(folder), node_mb)
         try:
             cluster.start()
             yield cluster

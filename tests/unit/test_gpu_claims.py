@@ -1,5 +1,6 @@
 """GPUs of a workstation: each process has one of its own, whatever becomes of the others."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sae_surgery import gpus
+from sae_surgery.errors import SurgeryError
 
 HOLD = """
 import sys
@@ -66,21 +68,60 @@ def test_a_process_waits_until_one_is_free_and_a_killed_one_frees_its_own(hold):
     assert second.claimed() == 0
 
 
-def test_they_are_counted_as_the_driver_lists_them(tmp_path):
-    listed = "GPU 0: H200 (UUID: GPU-1)\n  MIG 1g.18gb Device 0: (UUID: MIG-1)\nGPU 1: H200\n"
-    command = tmp_path / "nvidia-smi"
-    command.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}END\n")
-    command.chmod(0o755)
-    path = f"{tmp_path}:/usr/bin:/bin"
-    assert gpus.count({"PATH": path}) == 2
-    assert gpus.count({"PATH": path, "CUDA_VISIBLE_DEVICES": "3"}) == 1
-    assert gpus.count({"PATH": path, "CUDA_VISIBLE_DEVICES": ""}) == 0
-
-
-def test_without_a_driver_there_are_none(tmp_path):
-    assert gpus.count({"PATH": str(tmp_path)}) == 0
-
-
 def test_a_scheduler_is_trusted():
     assert gpus.given_by_scheduler({"SLURM_JOB_ID": "14"})
     assert not gpus.given_by_scheduler({})
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_the_folder_of_locks_is_private(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        assert gpus.claim(["one"], tmp_path / "new") == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "new/one.lock").stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_others_can_write_to_is_made_private(tmp_path):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert gpus.claim(["one"], folder) == 0
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SurgeryError, match=r"locks: .* a link, which is not followed; remove it"):
+        gpus.claim(["one"], tmp_path / "locks")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_link_in_place_of_a_lock_is_refused_and_empties_no_file(tmp_path):
+    (tmp_path / "letter").write_text("dear")
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks/one.lock").symlink_to(tmp_path / "letter")
+    with pytest.raises(SurgeryError, match=r"one.lock: .* a link, which is not followed"):
+        gpus.claim(["one"], tmp_path / "locks")
+    assert (tmp_path / "letter").read_text() == "dear"
+
+
+def test_a_file_in_place_of_a_lock_keeps_what_it_holds(tmp_path):
+    (tmp_path / "one.lock").write_text("dear")
+    assert gpus.claim(["one"], tmp_path) == 0
+    assert (tmp_path / "one.lock").read_text() == "dear"
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "locks").write_text("")
+    with pytest.raises(SurgeryError, match="locks: locks of GPUs cannot lie here"):
+        gpus.claim(["one"], tmp_path / "locks")
+
+
+def test_the_folder_of_another_user_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: os.stat(tmp_path).st_uid + 1)
+    with pytest.raises(SurgeryError, match="belongs to another user"):
+        gpus.claim(["one"], tmp_path)

@@ -2,9 +2,11 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from sae_surgery import launch
 from sae_surgery.errors import SurgeryError
@@ -18,7 +20,7 @@ except SurgeryError as error:
 
 from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
 from sae_surgery.configfile import load as load_config, read as read_config
-from sae_surgery.estimates import Job, is_short
+from sae_surgery.estimates import Job, is_short, processor_seconds
 from sae_surgery.problem import CELL_PATTERN
 from sae_surgery.provenance import source_digest
 
@@ -39,8 +41,10 @@ config.update(GIVEN.value)
 
 # A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
 ON_CLUSTER = workflow.nodes is not None
-if not ON_CLUSTER and "gpu" not in workflow.global_resources and gpus.count():
-    workflow.register_resource("gpu", gpus.count())
+if workflow.is_main_process and not ON_CLUSTER and "gpu" not in workflow.global_resources:
+    N_GPUS = gpus.count()
+    if N_GPUS:
+        workflow.register_resource("gpu", N_GPUS)
 
 RESULTS = f"results/{RUN.name}"
 SCORED = f"{RESULTS}/{RUN.protocol}"
@@ -100,6 +104,17 @@ def as_parameter(settings):
 def step_digest(step, *modules):
     """Return the digest of the source of a step, which reruns it when its meaning changes."""
     return source_digest(f"sae_surgery.steps.{step}", *modules)
+
+
+def report_expected_times():
+    """Let the logger know what each job to be done is expected to take."""
+    seconds = {
+        job.jobid: processor_seconds(job.rule.name, job.wildcards_dict, RUN)
+        for job in workflow.dag.needrun_jobs()
+    }
+    cores = None if ON_CLUSTER else workflow.cores
+    text = f"Expected seconds of processor time: {sum(seconds.values()):.0f}"
+    logger.info(text, extra={"expected": seconds, "cores": cores})
 
 
 def bundle(step, cell, part=None, method=None):

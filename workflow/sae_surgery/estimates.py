@@ -3,6 +3,7 @@
 The Snakefile reads it at every start, so this module imports nothing heavy.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sae_surgery import costs, measured
@@ -13,6 +14,16 @@ from sae_surgery.problem import Cell
 
 SHORT_SECONDS = 60
 """Jobs up to that long are bundled with others of their cell on a cluster."""
+
+STEPS = ("simulate", "renew", "fit", "encode", "operate", "evaluate", "assess", "audit")
+"""Steps that are submitted. All others take seconds, and are not counted."""
+
+VARIANTS = {
+    "fit_strict": "fit",
+    "encode_by_paper_models": "encode",
+    "encode_paper_samples": "encode",
+}
+"""Rules that are another with other files."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,17 @@ def estimate(job: Job, run: Run) -> Estimate:
         seconds /= 1 + measured.GAIN_OF_THREADS * (cost.threads - 1)
     disk = seeds * (one.dictionaries * dictionary + one.codes * samples * latents)
     return Estimate(measured.START_SECONDS + seconds, cost, disk)
+
+
+def processor_seconds(rule: str, wildcards: Mapping[str, str], run: Run) -> float:
+    """Return what a job of a rule is expected to take on one core; little if it is local."""
+    step = VARIANTS.get(rule, rule)
+    if step not in STEPS:
+        return measured.START_SECONDS
+    method = wildcards.get("method")
+    job = Job(step, Cell.parse(wildcards["cell"]), wildcards.get("surgery", method), method)
+    expected = estimate(job, run)
+    return expected.seconds * expected.cost.threads
 
 
 def is_short(job: Job, run: Run) -> bool:

@@ -9,18 +9,8 @@ from dataclasses import replace
 import pandas as pd
 
 from sae_surgery.config import Run
-from sae_surgery.estimates import Estimate, Job, estimate
+from sae_surgery.estimates import STEPS, VARIANTS, Estimate, Job, estimate
 from sae_surgery.problem import CELL_PATTERN, Cell
-
-STEPS = ("simulate", "renew", "fit", "encode", "operate", "evaluate", "assess", "audit")
-"""Steps that are submitted. All others take seconds, and are not counted."""
-
-VARIANTS = {
-    "fit_strict": "fit",
-    "encode_by_paper_models": "encode",
-    "encode_paper_samples": "encode",
-}
-"""Rules that are another with other files."""
 
 
 def read_outputs(text: str) -> list[tuple[str, str, bool]]:

@@ -47,6 +47,15 @@ def record(step: str, run: Callable[..., None], options: Mapping[str, Any], bega
         print(MARK + json.dumps(job), file=sys.stderr)
 
 
+def tells_of_success(log: str) -> bool:
+    """Return whether a step's log ends with its record."""
+    try:
+        lines = Path(log).read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return bool(lines) and lines[-1].startswith(MARK)
+
+
 def date_back(paths: Iterable[Path]) -> None:
     """Date files of the future now: a clock was ahead when they were written.
 
