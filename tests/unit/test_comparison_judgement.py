@@ -14,7 +14,6 @@ from sae_surgery.comparison.judgement import (
     equivalence,
     paired,
     unpaired,
-    verdict_of_distance,
     verdict_of_test,
 )
 
@@ -101,8 +100,3 @@ def test_one_seed_decides_nothing():
 def test_without_spread_the_difference_decides():
     assert verdict([10.0] * 3, [10.0] * 3, 0.1) == AGREES
     assert verdict([10.0] * 3, [10.3] * 3, 0.1) == DIFFERS
-
-
-def test_tolerances_include_their_end():
-    found = verdict_of_distance(np.array([0.0, 0.1, 0.11]), np.array([0.1, 0.1, 0.1]))
-    assert found.tolist() == [AGREES, AGREES, DIFFERS]

@@ -17,6 +17,9 @@ import xarray as xr
 
 from sae_surgery import figures, methods
 from sae_surgery.claims.judging import OUTCOMES, UNKNOWN
+from sae_surgery.comparison.judgement import DIFFERS
+from sae_surgery.comparison.rows import INCOMPARABLE
+from sae_surgery.comparison.summary import EVERYTHING, count
 from sae_surgery.config import SWEEP_VARIABLES
 from sae_surgery.figures.answers import decimals, first_known, last_known, over_saes, seed_mean
 from sae_surgery.figures.summary import METRICS
@@ -42,9 +45,6 @@ STEPS: Mapping[str, Callable[[xr.DataArray, str], xr.DataArray]] = {
 }
 """Places on a surgery's own sweep."""
 
-VERDICTS = ("agrees", "differs", "undecided", "missing")
-"""Of a published number beside ours."""
-
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "claims": ("claim", "statement", "made_in", "outcome", "lacking", "experiment", "passes"),
     "verdict": ("method", "title", "n_latents", "metric", "part", "of", "gain", "share"),
@@ -57,6 +57,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "published",
         "reproduced",
         "difference",
+        "within",
         "verdict",
         "why",
     ),
@@ -132,12 +133,10 @@ def of_verdict(rows: pd.DataFrame, source: str) -> Numbers:
 def of_comparison(rows: pd.DataFrame, source: str) -> Numbers:
     """Return counts by verdict, over all and by experiment, and the largest differences in MCC."""
     found = {}
-    for name, chosen in [("all", rows), *rows.groupby("experiment", sort=False)]:
-        counts = {verdict: int((chosen["verdict"] == verdict).sum()) for verdict in VERDICTS}
-        counts["compared"] = sum(counts[each] for each in VERDICTS if each != "missing")
-        for verdict, count in counts.items():
-            found[f"comparison/{name}/{verdict}"] = _count(count, source)
-        mcc = chosen["metric"].str.startswith("mcc")
+    for name, chosen in [(EVERYTHING, rows), *rows.groupby("experiment", sort=False)]:
+        for what, number in count(chosen).items():
+            found[f"comparison/{name}/{what}"] = _count(number, source)
+        mcc = chosen["metric"].str.startswith("mcc") & (chosen["verdict"] != INCOMPARABLE)
         largest = chosen.loc[mcc, "difference"].abs().max()
         found[f"comparison/{name}/largest_mcc"] = _number(largest, 4, "1", source)
     return found
@@ -150,7 +149,7 @@ def claim_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def differing_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
     """Return the published numbers that differ most from ours, the most first, as texts."""
-    differs = rows[rows["verdict"] == "differs"]
+    differs = rows[rows["verdict"] == DIFFERS]
     order = differs["difference"].abs().sort_values(ascending=False, kind="stable").index
     chosen = differs.loc[order[:_DIFFERING_ROWS]]
     return [

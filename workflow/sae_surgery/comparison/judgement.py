@@ -84,6 +84,6 @@ def verdict_of_test(closer: np.ndarray, farther: np.ndarray, alpha: float) -> np
     return np.select([closer <= alpha, farther <= alpha], [AGREES, DIFFERS], UNDECIDED)
 
 
-def verdict_of_distance(distance: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
-    """Return the verdict on numbers that must be the same up to a tolerance."""
-    return np.where(distance <= tolerance, AGREES, DIFFERS)
+def verdict_of_distance(within: np.ndarray) -> np.ndarray:
+    """Return the verdict on numbers that must lie within their limit of one another."""
+    return np.where(within, AGREES, DIFFERS)
