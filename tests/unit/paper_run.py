@@ -28,6 +28,7 @@ COMPARISON = {
     "published": [0.97, 0.5, 0.6, 0.3],
     "reproduced": [0.97, 0.75, 0.9, None],
     "difference": [0.0, 0.25, 0.3, None],
+    "within": [True, False, False, False],
     "verdict": ["agrees", "differs", "differs", "missing"],
     "why": [None, "rounding", None, None],
 }

@@ -3,14 +3,13 @@
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 import yaml
 
 from published_tables import by_seed, make_table, released_rows
 from sae_surgery import config, published, store
-from sae_surgery.comparison import expectations, rounding
+from sae_surgery.comparison import expectations
 from sae_surgery.comparison.criteria import RELATIVE, Criteria, kind_of
 from sae_surgery.comparison.expectations import EXACT, NONE, PER_SEED, RULES, STATISTICAL
 from sae_surgery.comparison.reproduced import LAST, reproduced
@@ -218,29 +217,13 @@ def test_limits_have_their_kind():
 def test_seed_by_seed_nothing_has_to_agree_better_than_rounding_lets_it():
     rows = compare([make_table("latents", [50, 100, 500, 1000])], CRITERIA)
     wider = rows[rows["limit"] > rows["tolerance"]]
-    assert set(wider["expected"]) == {PER_SEED}
-    assert wider["n_latents"].min() >= 100
+    assert set(wider["expected"]) == {EXACT, PER_SEED}
+    assert wider[wider["expected"] == PER_SEED]["n_latents"].min() >= 100
+    assert set(wider[wider["expected"] == EXACT]["metric"]) == {"mcc_id", "mcc_ood"}
     large = rows[(rows["n_latents"] == 1000) & (rows["metric"] == "mcc_id")].set_index("method")
     assert large["tolerance"]["sae_relu"] == CRITERIA.limits["mcc"].per_seed
     assert 0.001 < large["limit"]["sae_relu"] < 0.02
     assert (rows["limit"] >= rows["tolerance"]).all()
-
-
-def test_rounding_reaches_as_far_as_at_smaller_sizes():
-    metrics, sizes = pd.Series(["mcc_ood"] * 5), pd.Series([10, 50, 100, 1000, 10_000])
-    samples = pd.Series([5000] * 5)
-    found = rounding.reach(metrics, sizes, samples)
-    assert found[0] == 0
-    assert (np.diff(found) >= 0).all()
-    assert found[-1] == found[-2] > 0
-    assert (rounding.reach(metrics, sizes, samples - 1) == 0).all()
-    assert (rounding.reach(pd.Series(["val_mse"] * 5), sizes, samples) == 0).all()
-
-
-def test_rounding_reaches_farther_in_longer_trainings():
-    metrics, samples = pd.Series(["mcc_ood"] * 2), pd.Series([5000, 100_000])
-    found = rounding.reach(metrics, pd.Series([100] * 2), samples)
-    assert 0 < found[0] < found[1]
 
 
 def test_criteria_can_be_set_one_by_one():

@@ -80,4 +80,6 @@ def test_a_run_that_shares_no_cell_has_a_page_too():
     )
     nothing = compare([table], CRITERIA)
     assert "0 compared, 288 missing" in as_html(nothing, CRITERIA, TITLE, None)
-    assert "it has 0 of them" in as_markdown(nothing, TITLE)
+    assert "288 published numbers on its experiments the run has 0.\n" in as_markdown(
+        nothing, TITLE
+    )

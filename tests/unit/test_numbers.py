@@ -107,7 +107,7 @@ def test_a_page_without_a_column_is_named(tmp_path):
     path = write_table(tmp_path, full_table("latents"), "latents")
     (tmp_path / "claims.csv").write_text("claim,statement\nmine,Mine.\n")
     pages = NO_PAGES | {"claims_path": tmp_path / "claims.csv"}
-    with pytest.raises(SurgeryError, match=r"claims\.csv: lacks the column experiment, lacking"):
+    with pytest.raises(SurgeryError, match=r"claims\.csv: lacks the column close, exp"):
         numbers([path], **pages, output=tmp_path / "numbers.json")
 
 

@@ -158,6 +158,79 @@ def test_a_seed_that_failed_is_left_out_of_the_means():
     np.testing.assert_allclose(encoder["gain"], 0.2)
 
 
+def with_own(tables, values, condition="own"):
+    """Put scores of the seeds in place of those of TopK at n = 100, out of distribution."""
+    place = {"method": "sae_topk", "condition": condition, "n_latents": 100}
+    tables["frozen_decoder"]["mcc_ood"].loc[place] = values
+    return tables
+
+
+def row_of(tables, part="encoder"):
+    """Return the row of TopK at n = 100, out of distribution."""
+    frame = verdict.as_frame(verdict.decompose(tables))
+    (row,) = frame[
+        (frame["method"] == "sae_topk")
+        & (frame["n_latents"] == 100)
+        & (frame["metric"] == "mcc_ood")
+        & (frame["part"] == part)
+    ].itertuples()
+    return row
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        [0.5, 0.97, 0.98],  # two seeds too near to the oracle to divide
+        [0.4, 0.6, 0.985],  # one beyond it
+        [0.2, 1.0, 0.9],
+    ],
+)
+def test_gain_and_share_are_of_the_same_seeds(own):
+    tables = with_own(make_tables(0.4, 0.5, 0.6, 0.7), own)
+    row = row_of(tables)
+    assert row.n_seeds == 3
+    assert row.gain == pytest.approx(0.6 - np.mean(own))
+    assert row.distance == pytest.approx(ORACLE - np.mean(own))
+    assert row.share == pytest.approx(100 * row.gain / row.distance)
+    assert np.sign(row.share) == np.sign(row.gain)
+    parts = [row_of(tables, part).share for part in ("encoder", "norms", "directions")]
+    assert sum(parts) == pytest.approx(100)
+
+
+def test_a_share_has_the_spread_of_a_ratio_of_means():
+    own = np.array([0.5, 0.9, 0.97])
+    row = row_of(with_own(make_tables(0.4, 0.5, 0.6, 0.7), own))
+    gain, distance = 0.6 - own, ORACLE - own
+    departures = gain - gain.mean() / distance.mean() * distance
+    assert row.share_sd == pytest.approx(100 * departures.std() / distance.mean())
+    assert row.share_sd > 50
+
+
+def test_the_seeds_left_out_are_named_and_left_out_of_everything():
+    tables = with_own(make_tables(0.4, 0.5, 0.6, 0.7, 0.1), np.nan, "renormed")
+    tables = with_own(tables, [0.7, np.nan, 0.7], "renormed")
+    for part in ("encoder", "norms", "directions"):
+        row = row_of(tables, part)
+        assert row.n_seeds == 2
+        assert row.own == pytest.approx(0.4)
+        assert row.distance == pytest.approx(row.oracle - row.own)
+    gains = [row_of(tables, part).gain for part in ("encoder", "norms", "directions")]
+    assert sum(gains) == pytest.approx(row.distance)
+    page = verdict.as_markdown(verdict.decompose(tables))
+    line = "- n = 100, SAE (TopK): without seed 1, of which not every exchange has a result."
+    assert page.count(line) == 1
+    whole = verdict.as_markdown(verdict.decompose(make_tables(0.4, 0.5, 0.6, 0.7)))
+    assert "without seed" not in whole
+
+
+def test_seeds_that_were_not_refitted_are_named():
+    tables = make_tables(0.4, 0.5, 0.6, 0.7)
+    place = {"method": "sae_topk", "condition": "nnls", "n_latents": 50, "seed": [0, 2]}
+    tables["support_recovery"]["mcc_ood"].loc[place] = np.nan
+    page = verdict.as_markdown(verdict.decompose(tables))
+    assert "- n = 50, SAE (TopK): magnitudes and support without seeds 0, 2: no NNLS." in page
+
+
 def test_the_sentence_names_the_fault_its_share_and_what_the_encoder_is_worth():
     page = verdict.as_markdown(verdict.decompose(make_tables(0.48, 0.58, 0.88, 0.88, 0.01)))
     assert (
@@ -191,8 +264,9 @@ def test_the_page_has_a_row_for_each_method_and_size_and_a_table_for_each_metric
     rows = [line for line in page.splitlines() if line.startswith(("| 50 |", "| 100 |"))]
     assert len(rows) == len(METHODS) * len(SIZES) * len(verdict.METRICS)
     assert rows[0] == (
-        "| 50 | SAE (TopK) | 0.30 ± 0.00 | 0.40 ± 0.02 | 0.20 ± 0.00 (35 %) | 0.10 ± 0.00 (17 %) "
-        "| 0.10 ± 0.00 (17 %) | 0.10 ± 0.00 (17 %) | 0.28 ± 0.02 (48 %) | 0.98 ± 0.00 |"
+        "| 50 | SAE (TopK) | 0.30 ± 0.00 | 0.40 ± 0.02 | 0.20 ± 0.00 (34 ± 1 %) "
+        "| 0.10 ± 0.00 (17 ± 0 %) | 0.10 ± 0.00 (17 ± 0 %) | 0.10 ± 0.00 (17 ± 0 %) "
+        "| 0.28 ± 0.02 (48 ± 1 %) | 0.98 ± 0.00 |"
     )
     assert page.count("- **n = ") == len(METHODS) * len(SIZES)
 

@@ -17,6 +17,10 @@ import xarray as xr
 
 from sae_surgery import figures, methods
 from sae_surgery.claims.judging import OUTCOMES, UNKNOWN
+from sae_surgery.claims.pages import slack
+from sae_surgery.comparison.judgement import DIFFERS
+from sae_surgery.comparison.rows import INCOMPARABLE
+from sae_surgery.comparison.summary import EVERYTHING, count
 from sae_surgery.config import SWEEP_VARIABLES
 from sae_surgery.figures.answers import decimals, first_known, last_known, over_saes, seed_mean
 from sae_surgery.figures.summary import METRICS
@@ -42,11 +46,19 @@ STEPS: Mapping[str, Callable[[xr.DataArray, str], xr.DataArray]] = {
 }
 """Places on a surgery's own sweep."""
 
-VERDICTS = ("agrees", "differs", "undecided", "missing")
-"""Of a published number beside ours."""
-
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "claims": ("claim", "statement", "made_in", "outcome", "lacking", "experiment", "passes"),
+    "claims": (
+        "claim",
+        "statement",
+        "made_in",
+        "outcome",
+        "lacking",
+        "experiment",
+        "passes",
+        "slack",
+        "uncertainty",
+        "close",
+    ),
     "verdict": ("method", "title", "n_latents", "metric", "part", "of", "gain", "share"),
     "comparison": (
         "experiment",
@@ -57,6 +69,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "published",
         "reproduced",
         "difference",
+        "within",
         "verdict",
         "why",
     ),
@@ -108,6 +121,7 @@ def of_claims(rows: pd.DataFrame, source: str) -> Numbers:
     for claim, comparisons in rows.groupby("claim", sort=False):
         passes = comparisons["passes"].dropna().astype(bool)
         counts |= {f"claims/{claim}/agree": int(passes.sum()), f"claims/{claim}/all": len(passes)}
+        counts[f"claims/{claim}/close"] = len(_close(comparisons))
     return {key: _count(count, source) for key, count in counts.items()}
 
 
@@ -118,26 +132,29 @@ def of_verdict(rows: pd.DataFrame, source: str) -> Numbers:
         key = f"verdict/{row.metric}/{row.method}/{row.part}/n_latents={row.n_latents}"
         found[f"{key}/gain"] = _score(row.gain, source)
         found[f"{key}/share"] = _number(row.share, 0, "percent", source)
-    parts = rows[rows["of"] == "distance"]
-    for metric, chosen in parts.groupby("metric"):
-        gains = chosen.pivot(index=["method", "n_latents"], columns="part", values="gain").dropna()
-        largest = gains.idxmax(axis="columns")
-        found[f"verdict/{metric}/all"] = _count(len(gains), source)
-        for part in gains.columns:
-            count = int((largest == part).sum())
-            found[f"verdict/{metric}/largest/{part}"] = _count(count, source)
+    for metric, chosen in rows.groupby("metric"):
+        largest = _largest_parts(chosen)
+        found[f"verdict/{metric}/all"] = _count(len(largest), source)
+        for part in chosen[chosen["of"] == "distance"]["part"].unique():
+            pairs = int((largest == part).sum())
+            found[f"verdict/{metric}/largest/{part}"] = _count(pairs, source)
     return found
+
+
+def _largest_parts(rows: pd.DataFrame) -> pd.Series:
+    """Return the part of the distance with the largest gain, by method and n_latents."""
+    parts = rows[rows["of"] == "distance"]
+    gains = parts.pivot(index=["method", "n_latents"], columns="part", values="gain").dropna()
+    return gains.idxmax(axis="columns")
 
 
 def of_comparison(rows: pd.DataFrame, source: str) -> Numbers:
     """Return counts by verdict, over all and by experiment, and the largest differences in MCC."""
     found = {}
-    for name, chosen in [("all", rows), *rows.groupby("experiment", sort=False)]:
-        counts = {verdict: int((chosen["verdict"] == verdict).sum()) for verdict in VERDICTS}
-        counts["compared"] = sum(counts[each] for each in VERDICTS if each != "missing")
-        for verdict, count in counts.items():
-            found[f"comparison/{name}/{verdict}"] = _count(count, source)
-        mcc = chosen["metric"].str.startswith("mcc")
+    for name, chosen in [(EVERYTHING, rows), *rows.groupby("experiment", sort=False)]:
+        for what, number in count(chosen).items():
+            found[f"comparison/{name}/{what}"] = _count(number, source)
+        mcc = chosen["metric"].str.startswith("mcc") & (chosen["verdict"] != INCOMPARABLE)
         largest = chosen.loc[mcc, "difference"].abs().max()
         found[f"comparison/{name}/largest_mcc"] = _number(largest, 4, "1", source)
     return found
@@ -148,9 +165,16 @@ def claim_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [_claim_row(claim, chosen) for claim, chosen in rows.groupby("claim", sort=False)]
 
 
+def verdict_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return whose verdicts there are, with the largest part out of distribution, if any."""
+    largest = _largest_parts(rows[rows["metric"] == "mcc_ood"])
+    whose = rows[["method", "title", "n_latents"]].drop_duplicates().to_dict("records")
+    return [row | {"largest": largest.get((row["method"], row["n_latents"]))} for row in whose]
+
+
 def differing_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
     """Return the published numbers that differ most from ours, the most first, as texts."""
-    differs = rows[rows["verdict"] == "differs"]
+    differs = rows[rows["verdict"] == DIFFERS]
     order = differs["difference"].abs().sort_values(ascending=False, kind="stable").index
     chosen = differs.loc[order[:_DIFFERING_ROWS]]
     return [
@@ -227,18 +251,25 @@ def _label(value: Any) -> str:
 def _claim_row(claim: str, rows: pd.DataFrame) -> dict[str, Any]:
     first = rows.iloc[0]
     against = rows[rows["passes"].astype(object) == False]  # noqa: E712 (a column of objects)
-    where = [
-        f"{row.title}, {row.place}" if row.place else row.title for row in against.itertuples()
-    ]
     return {
         "id": claim,
         "statement": first["statement"],
         "made_in": first["made_in"],
         "outcome": first["outcome"],
         "experiments": sorted(rows["experiment"].dropna().unique()),
-        "against": list(dict.fromkeys(where)),
+        "against": list(dict.fromkeys(_where(row) for row in against.itertuples())),
+        "close": [f"{_where(row)} ({slack(row)})" for row in _close(rows).itertuples()],
         "lacking": "" if pd.isna(first["lacking"]) else first["lacking"],
     }
+
+
+def _close(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparisons that other seeds might decide the other way."""
+    return rows[rows["close"].astype(object) == True]  # noqa: E712 (a column of objects)
+
+
+def _where(row: Any) -> str:
+    return f"{row.title}, {row.place}" if row.place else row.title
 
 
 def _score(value: float, source: str) -> Number:

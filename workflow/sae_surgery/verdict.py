@@ -68,9 +68,11 @@ each exchange is that part's share of the distance, so that the shares add up to
 | **directions** | the decoder for the true dictionary A | oracle − renormed |
 
 encoder = magnitudes + support, and encoder + norms + directions = oracle − own, for every seed.
-Given is the mean over seeds ± their standard deviation, and in brackets the share of the distance.
-A negative gain says that the exchange made it worse: the SAE's part was the better one there, and
-the others make up more than the whole. Chance is a random dictionary under FISTA.
+Given is the mean over seeds ± their standard deviation, and in brackets the share of the distance:
+mean gain over mean distance, of the same seeds, ± how much seeds depart from it, as a share of the
+mean distance. A seed counts if it has every exchange of the decoder; those left out are named. A
+negative gain says that the exchange made it worse: the SAE's part was the better one there, and the
+others make up more than the whole. Chance is a random dictionary under FISTA.
 
 How far this reaches:
 
@@ -102,7 +104,8 @@ def decompose(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:
         methods without oracle and chance; ``own``, ``oracle``, ``chance`` and ``distance`` over
         the same without part; the coordinate ``of`` says what each part is a part of. NaN where a
         condition has no result; what `support_recovery` lacks costs magnitudes and support only.
-        A share is NaN also where the distance is below `SMALLEST_GAP`.
+        A share is NaN also where the distance of its seed is below `SMALLEST_GAP`: means over
+        seeds are taken by `summarise`, of gains and distances.
 
     Raises
     ------
@@ -172,39 +175,75 @@ def _described(result: xr.Dataset) -> xr.Dataset:
     return result
 
 
+def summarise(dataset: xr.Dataset) -> xr.Dataset:
+    """Take the means over the seeds that have all exchanges of the decoder.
+
+    Gains, scores and distances are of the same seeds, so that gains add up to the distance and a
+    share is the ratio of the means beside it, even where single seeds have no distance to divide.
+    Magnitudes and support may have fewer seeds, and then divide the distance of these.
+
+    Parameters
+    ----------
+    dataset
+        What `decompose` returns.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``gain``, ``share`` (in per cent) and their ``_sd`` over (method, n_latents, metric, part),
+        with ``n_seeds``; ``own``, ``oracle``, ``chance``, ``distance`` and their ``_sd`` over the
+        same without part. Standard deviations are those of the population; that of a share is of
+        gain − share · distance, by the mean distance (the delta method for a ratio of means).
+        A share is NaN where the mean distance is below `SMALLEST_GAP`.
+    """
+    counts = counted_seeds(dataset)
+    # Where no seed counts, what there is is shown.
+    kept = counts | ~counts.any("seed")
+    gain = dataset["gain"].where(kept)
+    distance = dataset["distance"].where(kept & gain.notnull())
+    size = distance.mean("seed")
+    size = size.where(size >= SMALLEST_GAP)
+    share = gain.mean("seed") / size
+    departures = (gain - share * distance) / size
+    parts = {"gain": gain.mean("seed"), "gain_sd": _sd(gain)}
+    parts |= {"share": 100 * share, "share_sd": 100 * _sd(departures)}
+    parts["n_seeds"] = gain.notnull().sum("seed")
+    ends = {name: dataset[name].where(kept) for name in ("own", "oracle", "chance", "distance")}
+    means = {name: values.mean("seed") for name, values in ends.items()}
+    spreads = {f"{name}_sd": _sd(values) for name, values in ends.items()}
+    return xr.Dataset(parts | means | spreads)
+
+
+def counted_seeds(dataset: xr.Dataset) -> xr.DataArray:
+    """Return whether a seed has every part of the distance, over all but part."""
+    whole = dataset["gain"].sel(part=_parts_of("distance"))
+    return whole.notnull().all("part")
+
+
 def as_frame(dataset: xr.Dataset) -> pd.DataFrame:
     """Give what `decompose` returns as a tidy frame, one row a method, size, metric and part.
 
     Columns method, title, n_latents, metric, part, of, gain, gain_sd, share, share_sd, n_seeds,
-    own, oracle, chance, distance: means over the seeds that have a value, and population standard
-    deviations.
+    own, oracle, chance, distance, as `summarise` computes them.
     """
-    statistics = xr.Dataset(
-        {
-            "gain": dataset["gain"].mean("seed"),
-            "gain_sd": _sd(dataset["gain"]),
-            "share": dataset["share"].mean("seed"),
-            "share_sd": _sd(dataset["share"]),
-            "n_seeds": dataset["gain"].notnull().sum("seed"),
-            "own": dataset["own"].mean("seed"),
-            "oracle": dataset["oracle"].mean("seed"),
-            "chance": dataset["chance"].mean("seed"),
-            "distance": dataset["distance"].mean("seed"),
-        }
-    ).drop_vars("family")
+    columns = ["gain", "gain_sd", "share", "share_sd", "n_seeds"]
+    columns += ["own", "oracle", "chance", "distance"]
+    statistics = summarise(dataset)[columns].drop_vars("family")
     dims = ["method", "n_latents", "metric", "part"]
     frame = statistics.to_dataframe(dim_order=dims).reset_index()
     first = ["method", "title", "n_latents", "metric", "part", "of"]
-    return frame[[*first, *statistics.data_vars]]
+    return frame[[*first, *columns]]
 
 
 def as_markdown(dataset: xr.Dataset) -> str:
     """Write what `decompose` returns as a page: explanation, a table a metric, and sentences."""
-    blocks = [_EXPLANATION]
+    blocks, summary = [_EXPLANATION], summarise(dataset)
     for metric, name in METRICS.items():
-        rows = "\n".join(_table(dataset.sel(metric=metric)))
+        rows = "\n".join(_table(summary.sel(metric=metric)))
         blocks.append(f"## {name}\n\n{rows}\n")
-    sentences = "\n".join(_sentences(dataset.sel(metric="mcc_ood")))
+        notes = list(_left_out(dataset.sel(metric=metric)))
+        blocks += ["\n".join([*notes, ""])] if notes else []
+    sentences = "\n".join(_sentences(summary.sel(metric="mcc_ood")))
     blocks.append(f"## In words\n\nOf the MCC out of distribution.\n\n{sentences}\n")
     return "\n".join(blocks)
 
@@ -214,17 +253,38 @@ def _table(scores: xr.Dataset) -> Iterator[str]:
     yield f"| {' | '.join(header)} |"
     yield f"|{'---|' * len(header)}"
     for patient in _patients(scores):
-        parts = [
-            _number(patient["gain"].sel(part=part)) + _bracketed(patient["share"].sel(part=part))
-            for part in PARTS
-        ]
-        chance, own, oracle = (_number(patient[name]) for name in ("chance", "own", "oracle"))
+        parts = [_number(of_part, "gain") + _bracketed(of_part) for of_part in _each_part(patient)]
+        chance, own, oracle = (_number(patient, name) for name in ("chance", "own", "oracle"))
         cells = [patient.n_latents.item(), patient.title.item(), chance, own, *parts, oracle]
         yield f"| {' | '.join(map(str, cells))} |"
 
 
-def _sentences(scores: xr.Dataset) -> Iterator[str]:
-    for patient in _patients(scores):
+def _each_part(patient: xr.Dataset) -> Iterator[xr.Dataset]:
+    return (patient.sel(part=part) for part in PARTS)
+
+
+def _left_out(scores: xr.Dataset) -> Iterator[str]:
+    """Name the seeds that do not count, and those that a part of the encoder lacks, and why."""
+    counted = counted_seeds(scores)
+    for patient in _patients(scores.assign(counted=counted)):
+        kept = patient["counted"]
+        if not kept.any():
+            continue
+        head = f"- n = {patient.n_latents.item()}, {patient.title.item()}:"
+        if not kept.all():
+            yield f"{head} without {_seeds(~kept)}, of which not every exchange has a result."
+        inner = patient["gain"].sel(part=_parts_of("encoder")).notnull().all("part")
+        if inner.any() and (kept & ~inner).any():
+            yield f"{head} magnitudes and support without {_seeds(kept & ~inner)}: no NNLS."
+
+
+def _seeds(chosen: xr.DataArray) -> str:
+    numbers = [str(seed) for seed in chosen["seed"].values[chosen.values]]
+    return f"seed{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+
+
+def _sentences(summary: xr.Dataset) -> Iterator[str]:
+    for patient in _patients(summary):
         head = f"- **n = {patient.n_latents.item()}, {patient.title.item()}**"
         yield f"{head}: {_judge(patient)}"
 
@@ -238,8 +298,8 @@ def _patients(scores: xr.Dataset) -> Iterator[xr.Dataset]:
 
 def _judge(patient: xr.Dataset) -> str:
     """Say in words which part is at fault, and what exchanging the encoder does."""
-    gains, shares = (patient[name].mean("seed").to_series() for name in ("gain", "share"))
-    distance = _number(patient["distance"])
+    gains, shares = (patient[name].to_series() for name in ("gain", "share"))
+    distance = _number(patient, "distance")
     if gains[_parts_of("distance")].isna().any():
         return "no result."
     if shares.isna().all():
@@ -251,7 +311,7 @@ def _judge(patient: xr.Dataset) -> str:
     inner = shares[_parts_of(worst)].dropna()
     split = ", ".join(f"{name} {_percent(share)}" for name, share in inner.items())
     fault = _FAULTS[worst] + f" ({split})" * bool(split)
-    effect = _effect(patient["gain"].sel(part="encoder"))
+    effect = _effect(patient.sel(part="encoder"))
     return f"{distance} below the oracle. {amount} due to {fault}. {effect}"
 
 
@@ -259,12 +319,12 @@ def _parts_of(whole: str) -> list[str]:
     return [name for name, part in PARTS.items() if part.of == whole]
 
 
-def _effect(gain: xr.DataArray) -> str:
+def _effect(encoder: xr.Dataset) -> str:
     """Say what exchanging the encoder does, if it is more than the seeds differ by."""
-    mean = gain.mean().item()
-    if abs(mean) <= max(_sd(gain).item(), _SMALLEST_GAIN):
-        return f"Exchanging the encoder makes no difference beyond the seeds' ({_number(gain)})."
-    return f"Exchanging the encoder {'helps' if mean > 0 else 'harms'} ({_number(gain)})."
+    mean, number = encoder["gain"].item(), _number(encoder, "gain")
+    if abs(mean) <= max(encoder["gain_sd"].item(), _SMALLEST_GAIN):
+        return f"Exchanging the encoder makes no difference beyond the seeds' ({number})."
+    return f"Exchanging the encoder {'helps' if mean > 0 else 'harms'} ({number})."
 
 
 def _sd(values: xr.DataArray) -> xr.DataArray:
@@ -272,15 +332,15 @@ def _sd(values: xr.DataArray) -> xr.DataArray:
     return values.std("seed")
 
 
-def _number(values: xr.DataArray) -> str:
+def _number(summary: xr.Dataset, name: str) -> str:
     """Write mean ± standard deviation over seeds."""
-    if np.isnan(values).all():
-        return "no result"
-    return f"{decimals(values.mean().item())} ± {decimals(_sd(values).item())}"
+    mean, spread = summary[name].item(), summary[f"{name}_sd"].item()
+    return "no result" if np.isnan(mean) else f"{decimals(mean)} ± {decimals(spread)}"
 
 
-def _bracketed(shares: xr.DataArray) -> str:
-    return "" if np.isnan(shares).all() else f" ({_percent(shares.mean().item())})"
+def _bracketed(of_part: xr.Dataset) -> str:
+    share, spread = of_part["share"].item(), of_part["share_sd"].item()
+    return "" if np.isnan(share) else f" ({decimals(share, 0)} ± {_percent(spread)})"
 
 
 def _percent(share: float) -> str:

@@ -1,7 +1,8 @@
 """The engine that judges claims on the tables of any run and protocol.
 
 Compared are means over seeds, of some methods and conditions against others, with a margin, at
-every place of a table that the claim speaks of.
+every place of a table that the claim speaks of. A comparison that passes or fails by less than the
+seeds leave open is close: other seeds might decide it the other way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import stdtrit
 
 from sae_surgery.claims import Claim, experiments
 from sae_surgery.errors import SurgeryError
-from sae_surgery.figures.answers import last_known, seed_mean
+from sae_surgery.figures.answers import seed_mean
 from sae_surgery.figures.summary import require
 
 HOLDS, IN_PART, FAILS, UNKNOWN = "holds", "holds in part", "does not hold", "cannot be told"
@@ -23,10 +25,14 @@ OUTCOMES = (HOLDS, IN_PART, FAILS, UNKNOWN)
 AUDITED = "latents"
 """The experiment whose scores the audit corrects."""
 
+CONFIDENCE = 0.95
+"""Of the interval over seeds within which a limit is close."""
+
 _RELATIONS = ("above", "below", "near")
 _HAVE_COLUMNS = ("metric", "method", "condition")
 COLUMNS = ["check", "experiment", "metric", "method", "title", "condition", "place"]
 COLUMNS += ["value", "relation", "against", "reference", "by", "passes"]
+COLUMNS += ["slack", "uncertainty", "close"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,10 @@ class Judgement:
     ----------
     comparisons
         One row a comparison: check (from 1), experiment, metric, method, title, condition, place,
-        value, relation, against (what gave the reference, if not a number), reference, by, and
-        `passes`: True, False, or None without a result.
+        value, relation, against (what gave the reference, if not a number), reference, by;
+        `passes`: True, False, or None without a result; `slack`, by how much it passes, negative
+        where it fails; `uncertainty`, half the interval of the compared difference, of t over
+        seeds at `CONFIDENCE`, NaN for one seed; and `close`, whether the slack is no more.
     lacking
         What the tables do not hold, one line each.
     """
@@ -66,6 +74,11 @@ class Judgement:
     def failures(self) -> pd.DataFrame:
         """The comparisons that speak against the claim."""
         return self.decided[self.decided["passes"] == False]  # noqa: E712 (a column of objects)
+
+    @property
+    def close(self) -> pd.DataFrame:
+        """The comparisons that other seeds might decide the other way."""
+        return self.decided[self.decided["close"].astype(bool)]
 
 
 class _LackingError(Exception):
@@ -139,15 +152,29 @@ def _compare(check: Mapping[str, Any], table: xr.Dataset) -> pd.DataFrame:
     margin = check.get("by", 0.0)
     require(table, "title", "family", "obs_dim")
     table = table.set_coords(["title", "family"])
-    value = _select(table, check["take"])
-    reference = _reference(table, check["take"], check[relation])
+    values = _select(table, check["take"])
+    references = _reference(table, check["take"], check[relation])
+    constant = "seed" not in references.dims
+    value, reference = seed_mean(values), references if constant else seed_mean(references)
     value, reference = xr.broadcast(value, reference)
     difference = value - reference
-    passes = {"above": difference, "below": -difference, "near": margin - abs(difference)}[relation]
-    passes = passes >= (0 if relation == "near" else margin)
+    slack = {
+        "above": difference - margin,
+        "below": -difference - margin,
+        "near": margin - abs(difference),
+    }[relation]
+    uncertainty = _uncertainty(values - references)
     is_cell = (table["obs_dim"] > 0).reindex_like(value).broadcast_like(value)
     compared = xr.Dataset(
-        {"value": value, "reference": reference, "passes": passes, "is_cell": is_cell}
+        {
+            "value": value,
+            "reference": reference,
+            "passes": slack >= 0,
+            "slack": slack,
+            "uncertainty": uncertainty,
+            "close": abs(slack) <= uncertainty,
+            "is_cell": is_cell,
+        }
     )
     rows = compared.drop_vars("family").to_dataframe(dim_order=list(value.dims)).reset_index()
     rows["passes"] = rows["passes"].astype(object).where(difference.notnull().values.ravel(), None)
@@ -155,6 +182,14 @@ def _compare(check: Mapping[str, Any], table: xr.Dataset) -> pd.DataFrame:
     rows["place"] = [_place(row, value.dims) for _, row in rows.iterrows()]
     rows["condition"] = rows.get("condition", "")
     return rows.assign(relation=relation, by=margin, against=_named(check[relation]))
+
+
+def _uncertainty(differences: xr.DataArray) -> xr.DataArray:
+    """Return half the width of the t interval of a mean over seeds; NaN for fewer than two."""
+    n = differences.notnull().sum("seed")
+    n = n.where(n > 1)
+    error = differences.std("seed") / np.sqrt(n - 1)
+    return xr.apply_ufunc(stdtrit, n - 1, (1 + CONFIDENCE) / 2) * error
 
 
 def _reference(
@@ -175,14 +210,14 @@ def _reference(
 
 
 def _select(table: xr.Dataset, wanted: Mapping[str, Any]) -> xr.DataArray:
-    """Return means over seeds (metric, method, …) of what is wanted."""
+    """Return what is wanted (metric, method, …, seed)."""
     metrics = wanted["metric"] if isinstance(wanted["metric"], list) else [wanted["metric"]]
     require(table, *metrics)
-    values = seed_mean(table[metrics].to_dataarray("metric"))
+    values = table[metrics].to_dataarray("metric")
     for dim, choice in wanted.items():
         if dim != "metric":
             values = _choose(values, dim, choice)
-    return values.transpose("metric", "method", ...)
+    return values.transpose("metric", "method", ..., "seed")
 
 
 def _choose(values: xr.DataArray, dim: str, choice: Any) -> xr.DataArray:
@@ -192,10 +227,9 @@ def _choose(values: xr.DataArray, dim: str, choice: Any) -> xr.DataArray:
         return _some(chosen, "method", f"no method of the family {choice}")
     if dim not in values.dims:
         raise SurgeryError(f"the table has no dimension {dim!r}")
-    if choice == "last":
-        return last_known(values, dim)
-    if choice == "best":
-        return values.max(dim)
+    if isinstance(choice, str) and choice in _PLACES:
+        # The same place for all seeds, so that they stay paired.
+        return values.isel({dim: _PLACES[choice](seed_mean(values), dim)}, drop=True)
     labels = values[dim].values
     if isinstance(choice, Mapping):
         low, high = choice.get("from", -np.inf), choice.get("to", np.inf)
@@ -207,6 +241,21 @@ def _choose(values: xr.DataArray, dim: str, choice: Any) -> xr.DataArray:
     if absent:
         raise _LackingError(f"no {dim} {', '.join(map(str, absent))}")
     return values.sel({dim: wanted})
+
+
+def _last(means: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return the index of the last mean that is known."""
+    places = xr.DataArray(np.arange(means.sizes[dim]), dims=dim)
+    # Where there is none, the place -1 is the last one, which is NaN like all others.
+    return places.where(means.notnull(), -1).max(dim)
+
+
+def _best(means: xr.DataArray, dim: str) -> xr.DataArray:
+    """Return the index of the largest mean."""
+    return means.fillna(-np.inf).argmax(dim)
+
+
+_PLACES = {"last": _last, "best": _best}
 
 
 def _some(chosen: xr.DataArray, dim: str, complaint: str) -> xr.DataArray:

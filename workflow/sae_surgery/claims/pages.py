@@ -7,6 +7,7 @@ import pandas as pd
 
 from sae_surgery.audit import CORRECTIONS
 from sae_surgery.claims.judging import COLUMNS, Judgement
+from sae_surgery.figures.answers import decimals
 
 _EXPLANATION = """\
 # Claims
@@ -15,6 +16,10 @@ What the paper claims, in our own words, judged on the tables of this run. A cla
 comparisons of means over seeds, one at each place of a table and for each method that it speaks of.
 It **holds** if all of them do, and **holds in part** if some do. It **does not hold** if all that
 it says of something fails, and **cannot be told** where the run lacks what it speaks of.
+
+A comparison is **close** where it passes or fails by no more than the seeds leave open: half the
+95 % interval of the compared difference, of t over seeds. Other seeds might decide it the other
+way. Of a single seed there is no interval, and how close it is cannot be told.
 """
 
 
@@ -54,12 +59,13 @@ def as_markdown(judgements: Sequence[Judgement], by_correction: pd.DataFrame | N
 
 
 def _overview(judgements: Sequence[Judgement]) -> Iterator[str]:
-    yield "| claim | made in | outcome | comparisons that agree |"
-    yield "|---|---|---|---|"
+    yield "| claim | made in | outcome | comparisons that agree | of all, close |"
+    yield "|---|---|---|---|---|"
     for judgement in judgements:
         claim, decided = judgement.claim, judgement.decided
         counted = f"{len(decided) - len(judgement.failures)} of {len(decided)}"
-        yield f"| {claim.statement} | {claim.made_in} | {judgement.outcome} | {counted} |"
+        cells = [claim.statement, claim.made_in, judgement.outcome, counted, len(judgement.close)]
+        yield f"| {' | '.join(map(str, cells))} |"
 
 
 def _corrected(by_correction: pd.DataFrame) -> Iterator[str]:
@@ -77,12 +83,20 @@ def _details(judgement: Judgement) -> Iterator[str]:
     if judgement.lacking:
         yield ""
     if len(judgement.comparisons):
-        yield "| metric | method | condition | place | value | must be | holds |"
-        yield "|---|---|---|---|---|---|---|"
+        yield "| metric | method | condition | place | value | must be | holds | by | |"
+        yield "|---|---|---|---|---|---|---|---|---|"
     for row in judgement.comparisons.itertuples():
         answer = {True: "yes", False: "no"}.get(row.passes, "no result")
         cells = [row.metric, row.title, row.condition, row.place, f"{row.value:.3f}", _wanted(row)]
-        yield f"| {' | '.join([*cells, answer])} |"
+        yield f"| {' | '.join([*cells, answer, slack(row), 'close' if row.close else ''])} |"
+
+
+def slack(row: Any) -> str:
+    """Write by how much a comparison passes, or fails if negative, ± what the seeds leave open."""
+    if row.passes is None or pd.isna(row.slack):
+        return ""
+    open_ = "" if pd.isna(row.uncertainty) else f" ± {decimals(row.uncertainty, 3)}"
+    return decimals(row.slack, 3) + open_
 
 
 def _wanted(row: Any) -> str:

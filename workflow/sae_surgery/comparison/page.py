@@ -11,12 +11,10 @@ import jinja2
 import pandas as pd
 
 from sae_surgery.comparison.criteria import RELATIVE, Criteria
-from sae_surgery.comparison.expectations import EXACT, PER_SEED, STATISTICAL
 from sae_surgery.comparison.findings import Finding
-from sae_surgery.comparison.judgement import AGREES, DIFFERS, UNDECIDED
 from sae_surgery.comparison.plot import scatter
 from sae_surgery.comparison.rows import MISSING, VERDICTS
-from sae_surgery.comparison.summary import sums, worst
+from sae_surgery.comparison.summary import statement, sums, worst
 from sae_surgery.figures import style
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
@@ -49,7 +47,7 @@ def as_html(
         .from_string(TEMPLATE.read_text())
         .render(
             title=title,
-            lead=_lead(rows),
+            lead=statement(rows),
             sums=sums(rows).to_dict("records"),
             verdicts=VERDICTS,
             worst=_records(worst(rows, WORST)),
@@ -93,10 +91,11 @@ def as_markdown(rows: pd.DataFrame, title: str) -> str:
     )
     blocks = [
         f"# {title}",
-        _lead(rows),
+        statement(rows),
         *_table(counted[total]),
         "Agree counts what is shown to; within, what lies no farther apart than it may, whether or "
-        "not the seeds suffice to show that it is no accident.",
+        "not the seeds suffice to show that it is no accident. Not comparable is the class none: "
+        "another quantity was published than the run has, or rounding errors.",
         "## Farthest apart",
         "What does not agree though it might, by distance over limit.",
         *_table(shown),
@@ -109,25 +108,6 @@ def as_markdown(rows: pd.DataFrame, title: str) -> str:
 def _table(frame: pd.DataFrame) -> Iterator[str]:
     lines = [frame.columns, ["---"] * frame.shape[1], *frame.astype(str).to_numpy()]
     yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _lead(rows: pd.DataFrame) -> str:
-    compared = rows[rows["verdict"] != MISSING]
-    same = compared[compared["expected"].isin([EXACT, PER_SEED])]
-    as_same = same["verdict"] == AGREES
-    by_rounding = as_same & same["distance"].between(same["tolerance"], same["limit"], "right")
-    statistical = compared[compared["expected"] == STATISTICAL]
-    means = statistical["verdict"]
-    within = (statistical["distance"] <= statistical["limit"]).sum()
-    return (
-        f"{len(rows)} numbers were published on the experiments of this run; it has "
-        f"{len(compared)} of them. Of {len(same)} that should be the same, "
-        f"{as_same.sum()} are, {by_rounding.sum()} of them only as far as rounding lets a training "
-        f"of that size agree with itself. Of {len(means)} whose means should agree, {within} lie "
-        f"within the margin: {(means == AGREES).sum()} are shown to agree, "
-        f"{(means == DIFFERS).sum()} are shown not to, and for {(means == UNDECIDED).sum()} there "
-        "are too few seeds to tell."
-    )
 
 
 def _experiments(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -6,9 +6,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from sae_surgery.comparison.judgement import AGREES, DIFFERS, UNDECIDED
+from sae_surgery.comparison.rows import INCOMPARABLE
 from sae_surgery.figures import style
 
 LOOKS = {
+    INCOMPARABLE: {"marker": ".", "color": "0.85"},
     AGREES: {"marker": "o", "color": "#1f78c8"},
     UNDECIDED: {"marker": "s", "color": "0.6"},
     DIFFERS: {"marker": "X", "color": "#b8470a"},

@@ -7,10 +7,10 @@ import pandas as pd
 import xarray as xr
 
 from sae_surgery import published
-from sae_surgery.comparison import expectations, rounding
+from sae_surgery.comparison import accumulation, expectations, rounding
 from sae_surgery.comparison.authors import SEEDS, Place
 from sae_surgery.comparison.criteria import RELATIVE, Criteria, kind_of
-from sae_surgery.comparison.expectations import EXACT, PER_SEED, STATISTICAL
+from sae_surgery.comparison.expectations import EXACT, NONE, PER_SEED, STATISTICAL
 from sae_surgery.comparison.judgement import (
     AGREES,
     DIFFERS,
@@ -24,9 +24,9 @@ from sae_surgery.comparison.judgement import (
 )
 from sae_surgery.comparison.reproduced import reproduced
 
-MISSING = "missing"
-"""The verdict where the run has no such number."""
-VERDICTS = (AGREES, DIFFERS, UNDECIDED, MISSING)
+INCOMPARABLE, MISSING = "not comparable", "missing"
+"""The verdicts where another quantity was published, and where the run has no such number."""
+VERDICTS = (AGREES, DIFFERS, UNDECIDED, INCOMPARABLE, MISSING)
 
 COLUMNS = [
     "experiment",
@@ -44,6 +44,7 @@ COLUMNS = [
     "tolerance",
     "limit",
     "distance",
+    "within",
     "p_closer",
     "p_farther",
     "verdict",
@@ -51,6 +52,8 @@ COLUMNS = [
 ]
 
 _NUMBER = [*Place._fields, "metric"]
+_OWN_CODES = ("", "own", "training")
+"""Conditions under which codes are those of the method itself."""
 _OTHER_SEEDS = " Compared by means, because the seeds are not the same ones."
 
 
@@ -72,8 +75,10 @@ def compare(
     -------
     pandas.DataFrame
         `COLUMNS`, one row a published number, in the order of the facts. ``distance`` is what
-        ``test`` holds against ``limit``; means and population standard deviations (ddof 0) are over
-        seeds. Where the run has no such number the verdict is `MISSING`.
+        ``test`` compares with ``limit``, and ``within`` whether it is no more than that, but for
+        the rounding of published numbers; means and population standard deviations (ddof 0) are
+        over seeds. Where the run has no such number the verdict is `MISSING`, and where another
+        quantity was published `INCOMPARABLE`.
     """
     facts = published.facts_of(table.attrs["experiment"] for table in tables)
     ours = pd.concat([reproduced(table) for table in tables], ignore_index=True)
@@ -137,27 +142,32 @@ def _with_pairs(
 def _judged(rows: pd.DataFrame, criteria: Criteria) -> pd.DataFrame:
     """Add the test, its limit, its p values and the verdict."""
     by_seed = rows["expected"].isin([EXACT, PER_SEED])
+    is_same = rows["expected"] != NONE
     has_pairs = (rows["pairs"] == rows["published_seeds"]) & (rows["pairs"] > ~by_seed)
     rows["tolerance"] = _tolerances(rows, criteria)
-    rows["limit"] = _limits(rows)
+    rows["limit"] = _limits(rows, criteria.alpha)
     spread = (rows["reproduced_sd"] - rows["published_sd"]).abs()
     mean = rows["difference"].abs()
     same = rows["pair_largest"].where(has_pairs, np.maximum(mean, spread))
     means = rows["pair_mean"].abs().where(has_pairs, mean)
     rows["distance"] = same.where(by_seed, means)
+    rounding_of_published = published.ROUNDING * rows["published"].abs() * by_seed
+    rows["within"] = is_same & (rows["distance"] <= rows["limit"] + rounding_of_published)
     closer, farther = _tested(rows, has_pairs)
-    rows["p_closer"], rows["p_farther"] = closer.mask(by_seed), farther.mask(by_seed)
+    rows["p_closer"], rows["p_farther"] = (
+        values.where(is_same & ~by_seed) for values in (closer, farther)
+    )
     rows["test"] = np.select(
-        [by_seed & has_pairs, by_seed, has_pairs],
-        ["largest difference of a seed", "mean and spread", "paired t"],
+        [~is_same, by_seed & has_pairs, by_seed, has_pairs],
+        ["none", "largest difference of a seed", "mean and spread", "paired t"],
         "Welch t",
     )
-    rounding = published.ROUNDING * rows["published"].abs()
     rows["verdict"] = np.where(
         by_seed,
-        verdict_of_distance(rows["distance"], rows["limit"] + rounding),
+        verdict_of_distance(rows["within"]),
         verdict_of_test(rows["p_closer"], rows["p_farther"], criteria.alpha),
     )
+    rows["verdict"] = rows["verdict"].where(is_same, INCOMPARABLE)
     rows["verdict"] = rows["verdict"].where(rows["reproduced"].notna(), MISSING)
     return rows
 
@@ -186,12 +196,19 @@ def _tolerances(rows: pd.DataFrame, criteria: Criteria) -> np.ndarray:
     return _scales(rows) * limits
 
 
-def _limits(rows: pd.DataFrame) -> np.ndarray:
-    """Return how far apart each row may lie: no training agrees better than with itself."""
-    reach = rounding.reach(rows["metric"], rows["n_latents"], rows["n_samples"])
-    attainable = _scales(rows) * reach
-    by_seed = rows["expected"] == PER_SEED
-    return np.where(by_seed, np.maximum(rows["tolerance"], attainable), rows["tolerance"])
+def _limits(rows: pd.DataFrame, alpha: float) -> np.ndarray:
+    """Return how far apart each row may lie: by its tolerance, or as far as rounding carries."""
+    own = rows["condition"].isin(_OWN_CODES)
+    trained = _scales(rows) * rounding.reach(rows.assign(own=own), alpha)
+    summed = accumulation.reach(rows["n_latents"], rows["k"], rows["n_samples"])
+    attainable = np.select(
+        [rows["expected"] == PER_SEED, _is_exact_mcc(rows)], [trained, summed], 0.0
+    )
+    return np.maximum(rows["tolerance"], attainable)
+
+
+def _is_exact_mcc(rows: pd.DataFrame) -> pd.Series:
+    return (rows["expected"] == EXACT) & rows["metric"].str.startswith("mcc_")
 
 
 def _scales(rows: pd.DataFrame) -> np.ndarray:

@@ -51,7 +51,7 @@ def numbers(
         "experiments": described,
         "figures": quotable.drawn([*described]),
         "claims": quotable.claim_rows(pages["claims"]) if "claims" in pages else [],
-        "verdict": _verdict_rows(pages.get("verdict")),
+        "verdict": quotable.verdict_rows(pages["verdict"]) if "verdict" in pages else [],
         "compared": _compared(pages.get("comparison")),
         "differing": quotable.differing_rows(pages["comparison"]) if "comparison" in pages else [],
         "numbers": quotable.as_entries(found),
@@ -107,13 +107,6 @@ def _made_from(tables: dict[Path, Any]) -> dict[str, Any]:
     seeds = {int(seed) for table in tables.values() for seed in table["seed"].values}
     versions_text = {name: " and ".join(sorted(found)) for name, found in versions.items()}
     return {**told, "seeds": sorted(seeds), **source(), "versions": versions_text}
-
-
-def _verdict_rows(rows: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """Return whose verdicts there are."""
-    if rows is None:
-        return []
-    return rows[["method", "title", "n_latents"]].drop_duplicates().to_dict("records")
 
 
 def _compared(rows: pd.DataFrame | None) -> list[str]:
