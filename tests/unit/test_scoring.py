@@ -6,7 +6,7 @@ import numpy as np
 
 from sae_surgery import scoring
 from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
-from sae_surgery.scoring import Scorer
+from sae_surgery.scoring import Scored, Scorer
 
 
 def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(monkeypatch):
@@ -18,7 +18,8 @@ def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(
     which = (0, 1, 0)
     data = SimpleNamespace(
         seeds=(0, 1),
-        dictionary=lambda: truth,
+        cell=SimpleNamespace(name="cell"),
+        dictionary=lambda seed: truth[seed],
         true_codes=lambda split, seed: true[seed],
         labels=lambda split, seed: true[seed, :, 0] > 0.3,
     )
@@ -28,10 +29,12 @@ def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(
     monkeypatch.setattr(
         scoring, "dictionary_metrics", lambda *pair: compared.append(pair) or compare(*pair)
     )
-    scorer = Scorer(data, "paper")
-    for outcome in range(3):
+    all_scored = [
+        Scored(outcomes, dictionaries[which[outcome]].__getitem__, (outcome,))
+        for outcome in range(3)
+    ]
+    for outcome, scores in enumerate(Scorer(data, "paper").score(all_scored)):
         dictionary = dictionaries[which[outcome]]
-        scores = scorer.score(outcomes, lambda seed, chosen=dictionary: chosen[seed], outcome)
         for seed in range(2):
             split = true[seed], codes[outcome, seed], true[seed, :, 0] > 0.3
             panel = paper_panel(*split, *split, dictionary[seed], truth[seed])

@@ -42,7 +42,7 @@ class Estimate:
 
 def estimate(job: Job, run: Run) -> Estimate:
     """Return what a job is expected to take; next to nothing if its method cannot run there."""
-    cost, cell, base = _request(job, run), job.cell, measured.REFERENCE
+    cost, cell, base = request(job, run), job.cell, measured.REFERENCE
     if job.method and costs.is_skipped(cell, job.method):
         return Estimate(measured.START_SECONDS, cost, 0.0)
     one = _measured(job, run)
@@ -71,7 +71,8 @@ def is_short(job: Job, run: Run) -> bool:
     return expected.cost.gpu == 0 and expected.seconds <= SHORT_SECONDS
 
 
-def _request(job: Job, run: Run) -> Cost:
+def request(job: Job, run: Run) -> Cost:
+    """Return what a job asks for."""
     match job.step:
         case "simulate":
             return costs.simulate(job.cell, run)
