@@ -15,8 +15,8 @@ from sae_surgery import store
 from sae_surgery.data import CellData
 from sae_surgery.store import Origin, Variable
 
-PACKED_AT_ONCE = 2**22
-"""Numbers of dense codes whose entries are found at once: an entry's indices are 16 bytes."""
+ENTRIES_AT_ONCE = 2**22
+"""Entries that are packed or written out at once: the two indices of each are 16 bytes."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,11 @@ class PackedCodes:
         n_atoms = codes.shape[-1]
         counts = np.count_nonzero(codes, axis=-1).astype(np.int64)
         atoms, values = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), codes.dtype)
-        rows, size, last = codes.reshape(-1, n_atoms), max(1, PACKED_AT_ONCE // n_atoms), 0
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            _, found = entries = np.nonzero(part)
+        samples, last = codes.reshape(-1, n_atoms), 0
+        for rows in _rows_at_once(samples):
+            _, found = entries = np.nonzero(samples[rows])
             first, last = last, last + len(found)
-            atoms[first:last], values[first:last] = found, part[entries]
+            atoms[first:last], values[first:last] = found, samples[rows][entries]
         return cls(counts, atoms, values, n_atoms)
 
     @classmethod
@@ -132,5 +131,16 @@ class Codes:
         entries = slice(start, start + counts[row, first:after].sum())
         atoms, values = (self.file[name][entries].values for name in ("atom_index", "value"))
         codes = np.zeros((len(chosen), self.file.attrs["n_atoms"]), values.dtype)
-        codes[np.repeat(np.arange(len(chosen)), counts[row, first:after]), atoms] = values
+        last = 0
+        for rows in _rows_at_once(codes):
+            sizes = counts[row, first:after][rows]
+            part = slice(last, last + sizes.sum())
+            codes[rows][np.repeat(np.arange(len(sizes)), sizes), atoms[part]] = values[part]
+            last = part.stop
         return codes
+
+
+def _rows_at_once(codes: np.ndarray) -> Iterator[slice]:
+    """Yield, in order, the samples of codes (sample, atom) whose entries are handled at once."""
+    size = max(1, ENTRIES_AT_ONCE // max(1, codes.shape[1]))
+    yield from (slice(start, start + size) for start in range(0, len(codes), size))

@@ -78,10 +78,17 @@ def request(job: Job, run: Run) -> Cost:
             return costs.simulate(job.cell, run)
         case "renew":
             return costs.renew(job.cell, run)
-        case "fit" | "encode":
-            return costs.fit(job.cell, job.method, run)
+        case "fit":
+            fresh = run.protocol == "strict" and run.fits_anew(job.method)
+            return costs.fit(job.cell, job.method, run, fresh)
+        case "encode":
+            return costs.fit(job.cell, job.method, run, run.protocol == "strict")
         case "operate":
-            return costs.operate(job.cell, job.method, run)
+            return costs.operate(job.cell, job.part, job.method, run)
+        case "audit":
+            return costs.audit(job.cell, run)
+        case "tabulate":
+            return costs.tabulate()
     return costs.evaluate(job.cell, run)
 
 
