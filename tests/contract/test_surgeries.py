@@ -40,7 +40,10 @@ def read(bench, name, patient, seeds=SEEDS):
 
 
 @ALL
-@pytest.mark.parametrize("trait", ["references", "donor", "on_request"])
+@pytest.mark.parametrize(
+    "trait",
+    ["references", "donor", "on_request", "outcomes", "codes_held", "sparse", "atom_pairs"],
+)
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name, trait):
     read, written = surgeries.trait(name, trait), getattr(type(surgeries.load(name)), trait)
     assert read == (written or None)

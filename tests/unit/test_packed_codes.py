@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sae_surgery import codes as codes_module
 from sae_surgery.codes import PackedCodes
 
 
@@ -29,3 +30,12 @@ def test_entries_of_a_row_are_its_non_zeros_in_order():
         atoms, values = PackedCodes.pack(codes).entries(seed)
         np.testing.assert_array_equal(atoms, np.nonzero(row)[1])
         np.testing.assert_array_equal(values, row[row != 0])
+
+
+def test_few_entries_at_once_are_packed_like_all(monkeypatch):
+    codes = draw_codes(3, 11)
+    whole = PackedCodes.pack(codes)
+    monkeypatch.setattr(codes_module, "ENTRIES_AT_ONCE", 14)
+    parts = PackedCodes.pack(codes)
+    for name in ("counts", "atoms", "values"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))

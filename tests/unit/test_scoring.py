@@ -1,12 +1,14 @@
 """Scoring: each seed by the panel, and nothing that outcomes share computed twice."""
 
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from sae_surgery import scoring
 from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
-from sae_surgery.scoring import Scorer
+from sae_surgery.scoring import Scored, Scorer
 
 
 def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(monkeypatch):
@@ -18,7 +20,8 @@ def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(
     which = (0, 1, 0)
     data = SimpleNamespace(
         seeds=(0, 1),
-        dictionary=lambda: truth,
+        cell=SimpleNamespace(name="cell"),
+        dictionary=lambda seed: truth[seed],
         true_codes=lambda split, seed: true[seed],
         labels=lambda split, seed: true[seed, :, 0] > 0.3,
     )
@@ -28,12 +31,39 @@ def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(
     monkeypatch.setattr(
         scoring, "dictionary_metrics", lambda *pair: compared.append(pair) or compare(*pair)
     )
-    scorer = Scorer(data, "paper")
-    for outcome in range(3):
+    all_scored = [
+        Scored(outcomes, dictionaries[which[outcome]].__getitem__, (outcome,))
+        for outcome in range(3)
+    ]
+    for outcome, scores in enumerate(Scorer(data, "paper").score(all_scored)):
         dictionary = dictionaries[which[outcome]]
-        scores = scorer.score(outcomes, lambda seed, chosen=dictionary: chosen[seed], outcome)
         for seed in range(2):
             split = true[seed], codes[outcome, seed], true[seed, :, 0] > 0.3
             panel = paper_panel(*split, *split, dictionary[seed], truth[seed])
             assert {name: scores[name][seed] for name in DESCRIPTIONS} == panel
     assert len(compared) == 4
+
+
+@pytest.mark.parametrize("protocol", ["paper", "strict"])
+def test_true_codes_are_made_once_a_seed_and_gone_before_the_next(protocol):
+    rng = np.random.default_rng(1)
+    true = rng.uniform(size=(3, 40, 6)) * (rng.uniform(size=(3, 40, 6)) < 0.5)
+    made = []
+
+    def true_codes(split, seed):
+        assert all(earlier == seed or array() is None for earlier, array in made)
+        codes = true[seed].copy()
+        made.append((seed, weakref.ref(codes)))
+        return codes
+
+    data = SimpleNamespace(
+        seeds=(0, 1, 2),
+        cell=SimpleNamespace(name="cell"),
+        dictionary=lambda seed: rng.normal(size=(5, 6)),
+        true_codes=true_codes,
+        labels=lambda split, seed: true[seed, :, 0] > 0.3,
+    )
+    codes = SimpleNamespace(dense=lambda split, seed: true[seed].copy())
+    scores = Scorer(data, protocol).score([Scored(codes, None)] * 4)
+    assert [seed for seed, _ in made] == [0, 0, 1, 1, 2, 2]
+    assert all(each["mcc_id"] == pytest.approx([1, 1, 1]) for each in scores)

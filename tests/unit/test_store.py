@@ -38,6 +38,13 @@ def test_same_content_gives_same_bytes(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5, 100])
+def test_digests_do_not_depend_on_how_much_is_read_at_once(tmp_path, monkeypatch, at_once):
+    whole = write_model(tmp_path / "whole.nc")
+    monkeypatch.setattr(store, "AT_ONCE", at_once)
+    assert write_model(tmp_path / "parts.nc").read_bytes() == whole.read_bytes()
+
+
 def test_slices_are_written_like_the_whole_array(tmp_path):
     whole = write_model(tmp_path / "whole.nc")
     sliced = write_model(tmp_path / "sliced.nc", values=Slices((2, 3), VALUES.dtype, iter(VALUES)))

@@ -38,6 +38,10 @@ def of_audited(shared, anew):
     ]
 
 
+def audit_cost(wildcards):
+    return costs.audit(CELLS[wildcards.cell], RUN)
+
+
 rule audit:
     input:
         data=rules.simulate.output.data,
@@ -54,10 +58,10 @@ rule audit:
         f"{SAMPLED_LOGS}/audit/{{cell}}.log",
     benchmark:
         f"{SAMPLED_BENCHMARKS}/audit/{{cell}}.tsv"
-    threads: lambda w: evaluate_cost(w).threads
+    threads: lambda w: audit_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: attempt * 4 * evaluate_cost(w).mem_mb,
-        runtime=lambda w, attempt: attempt * 5 * evaluate_cost(w).runtime,
+        mem_mb=lambda w, attempt: attempt * audit_cost(w).mem_mb,
+        runtime=lambda w, attempt: attempt * audit_cost(w).runtime,
     params:
         code=step_digest("audit"),
     shell:

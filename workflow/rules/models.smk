@@ -15,8 +15,10 @@ def parent_model(folder):
     return model
 
 
-def fit_cost(wildcards):
-    return costs.fit(CELLS[wildcards.cell], wildcards.method, RUN)
+def fit_cost(wildcards, data=""):
+    """Return the cost of a model, and of its codes of the samples in a file."""
+    fresh = STRICT and data.startswith(SCORED)
+    return costs.fit(CELLS[wildcards.cell], wildcards.method, RUN, fresh)
 
 
 rule fit:
@@ -34,7 +36,7 @@ rule fit:
         lambda w: bundle("fit", w.cell, w.method, w.method)
     threads: lambda w: fit_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: attempt * fit_cost(w).mem_mb,
+        mem_mb=lambda w, input, attempt: attempt * fit_cost(w, input.data).mem_mb,
         runtime=lambda w, attempt: attempt * fit_cost(w).runtime,
         gpu=lambda w: fit_cost(w).gpu,
         # Not a parameter: a model is not fitted again because the next machine has no GPU.
@@ -85,7 +87,7 @@ if STRICT:
             lambda w: bundle("fit", w.cell, w.method, w.method)
         threads: lambda w: fit_cost(w).threads
         resources:
-            mem_mb=lambda w, attempt: attempt * fit_cost(w).mem_mb,
+            mem_mb=lambda w, input, attempt: attempt * fit_cost(w, input.data).mem_mb,
             runtime=lambda w, attempt: attempt * fit_cost(w).runtime,
             gpu=lambda w: fit_cost(w).gpu,
             device=lambda w: fit_cost(w).device,

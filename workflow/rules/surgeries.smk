@@ -6,7 +6,7 @@ localrules:
 
 
 def operate_cost(wildcards):
-    return costs.operate(CELLS[wildcards.cell], wildcards.method, RUN)
+    return costs.operate(CELLS[wildcards.cell], wildcards.surgery, wildcards.method, RUN)
 
 
 def donor_model(wildcards):

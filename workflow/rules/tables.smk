@@ -19,6 +19,8 @@ rule tabulate:
         table=ensure(f"{SCORED}/tables/{{experiment}}.nc", non_empty=True),
     log:
         f"{LOGS}/{RUN.protocol}/tabulate/{{experiment}}.log",
+    resources:
+        mem_mb=costs.tabulate().mem_mb,
     params:
         sweep=lambda w: as_parameter(RUN.sweep(w.experiment)),
         code=step_digest("tabulate"),

@@ -15,6 +15,9 @@ from sae_surgery import store
 from sae_surgery.data import CellData
 from sae_surgery.store import Origin, Variable
 
+ENTRIES_AT_ONCE = 2**22
+"""Entries that are packed or written out at once: the two indices of each are 16 bytes."""
+
 
 @dataclass(frozen=True)
 class PackedCodes:
@@ -31,9 +34,15 @@ class PackedCodes:
     @classmethod
     def pack(cls, codes: np.ndarray) -> "PackedCodes":
         """Pack codes (seed, sample, atom)."""
-        entries = np.nonzero(codes)
+        n_atoms = codes.shape[-1]
         counts = np.count_nonzero(codes, axis=-1).astype(np.int64)
-        return cls(counts, entries[-1].astype(np.int32), codes[entries], codes.shape[-1])
+        atoms, values = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), codes.dtype)
+        samples, last = codes.reshape(-1, n_atoms), 0
+        for rows in _rows_at_once(samples):
+            _, found = entries = np.nonzero(samples[rows])
+            first, last = last, last + len(found)
+            atoms[first:last], values[first:last] = found, samples[rows][entries]
+        return cls(counts, atoms, values, n_atoms)
 
     @classmethod
     def join(cls, parts: Sequence["PackedCodes"]) -> "PackedCodes":
@@ -112,15 +121,26 @@ class Codes:
 
     def dense(self, split: str, *place: int) -> np.ndarray:
         """Return the codes (sample, atom) of a split at a place: seed, or outcome and seed."""
-        counts = self.file["n_active"].values
+        counts, splits = self.file["n_active"].values, self.file["split"].values
         row = np.ravel_multi_index(place, counts.shape[:-1])
         counts = counts.reshape(-1, counts.shape[-1])
-        start = counts[:row].sum()
-        entries = slice(start, start + counts[row].sum())
-        chosen = self.file["split"].values == split
-        wanted = np.repeat(chosen, counts[row])
-        samples = np.repeat(np.arange(chosen.sum()), counts[row][chosen])
-        atoms = self.file["atom_index"].values[entries][wanted]
-        codes = np.zeros((chosen.sum(), self.file.attrs["n_atoms"]), self.file["value"].dtype)
-        codes[samples, atoms] = self.file["value"].values[entries][wanted]
+        # A split's samples lie together, and so do their entries, which alone are read.
+        (chosen,) = np.nonzero(splits == split)
+        first, after = chosen[0], chosen[-1] + 1
+        start = counts[:row].sum() + counts[row, :first].sum()
+        entries = slice(start, start + counts[row, first:after].sum())
+        atoms, values = (self.file[name][entries].values for name in ("atom_index", "value"))
+        codes = np.zeros((len(chosen), self.file.attrs["n_atoms"]), values.dtype)
+        last = 0
+        for rows in _rows_at_once(codes):
+            sizes = counts[row, first:after][rows]
+            part = slice(last, last + sizes.sum())
+            codes[rows][np.repeat(np.arange(len(sizes)), sizes), atoms[part]] = values[part]
+            last = part.stop
         return codes
+
+
+def _rows_at_once(codes: np.ndarray) -> Iterator[slice]:
+    """Yield, in order, the samples of codes (sample, atom) whose entries are handled at once."""
+    size = max(1, ENTRIES_AT_ONCE // max(1, codes.shape[1]))
+    yield from (slice(start, start + size) for start in range(0, len(codes), size))

@@ -15,6 +15,9 @@ SCORED = ("val", "ood")
 """Splits on which codes are inferred and scored: `val` is what the tables call `id`."""
 
 
+ALL_SEEDS = slice(None)
+
+
 class CellData:
     """The data of one cell, all seeds.
 
@@ -34,9 +37,9 @@ class CellData:
         self.cell = Cell.parse(self._file.attrs["cell"])
         self.seeds: tuple[int, ...] = tuple(int(seed) for seed in self._file["seed"].values)
 
-    def dictionary(self) -> np.ndarray:
-        """Return A, (seed, obs, latent), float64."""
-        return self._file["dictionary"].values
+    def dictionary(self, seed_index: int | slice = ALL_SEEDS) -> np.ndarray:
+        """Return A, (seed, obs, latent), or of one seed (obs, latent), float64."""
+        return self._file["dictionary"][seed_index].values
 
     def observations(self, split: str) -> np.ndarray:
         """Return Y = Z Aᵀ of a split, (seed, sample, obs), float64."""

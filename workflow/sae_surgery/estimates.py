@@ -53,7 +53,7 @@ class Estimate:
 
 def estimate(job: Job, run: Run) -> Estimate:
     """Return what a job is expected to take; next to nothing if its method cannot run there."""
-    cost, cell, base = _request(job, run), job.cell, measured.REFERENCE
+    cost, cell, base = request(job, run), job.cell, measured.REFERENCE
     if job.method and costs.is_skipped(cell, job.method):
         return Estimate(measured.START_SECONDS, cost, 0.0)
     one = _measured(job, run)
@@ -93,16 +93,24 @@ def is_short(job: Job, run: Run) -> bool:
     return expected.cost.gpu == 0 and expected.seconds <= SHORT_SECONDS
 
 
-def _request(job: Job, run: Run) -> Cost:
+def request(job: Job, run: Run) -> Cost:
+    """Return what a job asks for."""
     match job.step:
         case "simulate":
             return costs.simulate(job.cell, run)
         case "renew":
             return costs.renew(job.cell, run)
-        case "fit" | "encode":
-            return costs.fit(job.cell, job.method, run)
+        case "fit":
+            fresh = run.protocol == "strict" and run.fits_anew(job.method)
+            return costs.fit(job.cell, job.method, run, fresh)
+        case "encode":
+            return costs.fit(job.cell, job.method, run, run.protocol == "strict")
         case "operate":
-            return costs.operate(job.cell, job.method, run)
+            return costs.operate(job.cell, job.part, job.method, run)
+        case "audit":
+            return costs.audit(job.cell, run)
+        case "tabulate":
+            return costs.tabulate()
     return costs.evaluate(job.cell, run)
 
 

@@ -1,7 +1,7 @@
 """Codes of one cell, scored for every seed by the metrics of a protocol."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from sae_surgery.data import CellData
 from sae_surgery.errors import SurgeryError
 from sae_surgery.metrics import panel, strict
 from sae_surgery.metrics.dictionary import DictionaryMetrics, dictionary_metrics
+from sae_surgery.progress import Tracker, silent
 
 
 class Protocol(NamedTuple):
@@ -32,62 +33,78 @@ PROTOCOLS = {
 MISSING = "method skipped, metric not defined for it, or nothing at this place"
 
 
+class Scored(NamedTuple):
+    """Codes to score: those of a method, or of one outcome of a surgery."""
+
+    codes: Codes
+    dictionary: Callable[[int], np.ndarray] | None
+    """Gives the dictionary (obs, atom) of a seed's codes, by index; None if there is none."""
+    place: tuple[int, ...] = ()
+    """The index before the seed's, if the codes have several outcomes."""
+    lam: float | None = None
+    """λ of the lasso that the codes are to solve, for protocols that measure whether they do."""
+
+
 class Scorer:
-    """Scores codes against the data of one cell, which is read once."""
+    """Scores codes against the data of one cell.
+
+    What is dense lies in memory for one seed at a time: the true codes, made once a seed, and the
+    codes that are compared with them.
+    """
 
     def __init__(self, data: CellData, protocol: str) -> None:
-        self._protocol = PROTOCOLS[protocol]
-        self._truth = data.dictionary()
+        self._data, self._protocol = data, PROTOCOLS[protocol]
         self._comparisons: dict[tuple[bytes, bytes, str], DictionaryMetrics] = {}
-        self._targets = [self._target(data, seed) for seed in range(len(data.seeds))]
 
     @property
     def descriptions(self) -> Mapping[str, tuple[str, str]]:
         """Long name and units of every metric."""
         return self._protocol.descriptions
 
-    def _target(self, data: CellData, seed: int) -> dict[str, Any]:
+    def score(
+        self, all_scored: Sequence[Scored], progress: Tracker = silent
+    ) -> list[dict[str, np.ndarray]]:
+        """Return each metric (seed,) of each of the codes.
+
+        `progress` wraps the loop over the codes of a seed.
+        """
+        seeds = range(len(self._data.seeds))
+        found = [self._score_seed(all_scored, seed, progress) for seed in seeds]
+        return [
+            {name: np.array([scores[name] for scores in each]) for name in self.descriptions}
+            for each in zip(*found, strict=True)
+        ]
+
+    def _score_seed(
+        self, all_scored: Sequence[Scored], seed: int, progress: Tracker
+    ) -> list[dict[str, float]]:
+        """Return each metric of one seed of each of the codes."""
+        target = self._target(seed)
+        label = f"scoring {self._data.cell.name}, seed {self._data.seeds[seed]}"
+        return [self._panel(scored, seed, target) for scored in progress(all_scored, label)]
+
+    def _target(self, seed: int) -> dict[str, Any]:
         """Return what the codes of a seed are compared with, as arguments of the panel."""
+        data, truth = self._data, self._data.dictionary(seed)
         target = {
             "true_id": data.true_codes("val", seed),
             "labels_id": data.labels("val", seed),
             "true_ood": data.true_codes("ood", seed),
             "labels_ood": data.labels("ood", seed),
+            "truth": truth,
         }
-        return target | self._protocol.prepare(**target, truth=self._truth[seed])
+        return target | self._protocol.prepare(**target)
 
-    def score(
-        self,
-        codes: Codes,
-        dictionary: Callable[[int], np.ndarray] | None,
-        *place: int,
-        lam: float | None = None,
-    ) -> dict[str, np.ndarray]:
-        """Return each metric (seed,).
-
-        Parameters
-        ----------
-        codes
-            The codes; at `place`, the index before the seed's, if they have several outcomes.
-        dictionary
-            Gives the dictionary (obs, atom) of a seed's codes, by index; None if there is none.
-        lam
-            λ of the lasso that the codes are to solve, for protocols that measure whether they do.
-        """
-        certified = {"lam": lam} if "largest_gap" in self.descriptions else {}
-        seeds = [
-            self._protocol.panel(
-                codes_id=codes.dense("val", *place, seed),
-                codes_ood=codes.dense("ood", *place, seed),
-                dictionary=None if dictionary is None else dictionary(seed),
-                truth=self._truth[seed],
-                compare=self._compare,
-                **targets,
-                **certified,
-            )
-            for seed, targets in enumerate(self._targets)
-        ]
-        return {name: np.array([scores[name] for scores in seeds]) for name in self.descriptions}
+    def _panel(self, scored: Scored, seed: int, target: Mapping[str, Any]) -> dict[str, float]:
+        certified = {"lam": scored.lam} if "largest_gap" in self.descriptions else {}
+        return self._protocol.panel(
+            codes_id=scored.codes.dense("val", *scored.place, seed),
+            codes_ood=scored.codes.dense("ood", *scored.place, seed),
+            dictionary=None if scored.dictionary is None else scored.dictionary(seed),
+            compare=self._compare,
+            **target,
+            **certified,
+        )
 
     def _compare(
         self, dictionary: np.ndarray, truth: np.ndarray, **signs: bool
@@ -110,7 +127,9 @@ def read_dictionary(path: Path, method: str, data: CellData) -> Callable[[int], 
     model = store.read(path, "model", {"data": data.root})
     if model.attrs["method"] != method:
         raise SurgeryError(f"{path}: a model of {model.attrs['method']}, but codes of {method}")
-    return model["dictionary"].values.__getitem__ if "dictionary" in model else None
+    if "dictionary" not in model:
+        return None
+    return lambda seed: model["dictionary"][seed].values
 
 
 def _digest(values: np.ndarray) -> bytes:

@@ -9,6 +9,7 @@ files hold them).
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -23,6 +24,8 @@ from sae_surgery.errors import SurgeryError
 from sae_surgery.files import replacing
 
 CONVENTIONS = "CF-1.11"
+AT_ONCE = 2**24
+"""Numbers that are read at once to be checked."""
 LIBRARIES = ("netcdf4", "numpy", "scikit-learn", "scipy", "torch", "xarray")
 
 REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
@@ -230,13 +233,30 @@ def _check(file: netCDF4.Dataset, path: Path, kind: str) -> None:
 
 
 def _blocks(variable: netCDF4.Variable) -> Iterator[np.ndarray]:
-    """Yield a variable in slices of its first dimension, to bound memory."""
+    """Yield a variable in parts, in order, to bound memory."""
     variable.set_auto_mask(False)
-    if variable.ndim < 2:
+    if variable.dtype is not str:
+        yield from (np.asarray(variable[place]) for place in _places(variable.shape))
+    elif variable.ndim < 2:
         yield np.asarray(variable[...])
     else:
         for index in range(variable.shape[0]):
             yield np.asarray(variable[index])
+
+
+def _places(shape: tuple[int, ...]) -> Iterator[tuple[int | slice, ...]]:
+    """Yield the indices, in order, of parts of an array that have at most `AT_ONCE` numbers."""
+    if not shape:
+        yield ()
+        return
+    length, *inner = shape
+    inner_size = math.prod(inner)
+    if inner_size > AT_ONCE:
+        for index in range(length):
+            yield from ((index, *place) for place in _places(tuple(inner)))
+    else:
+        step = AT_ONCE // max(1, inner_size)
+        yield from ((slice(start, start + step),) for start in range(0, length, step))
 
 
 def _content_digest(file: netCDF4.Dataset, path: Path) -> str:

@@ -103,8 +103,8 @@ class Method(ABC):
     """A way from observations to codes. Subclass it in a file of its own.
 
     The workflow and the tables read `title`, `family`, `parent`, `gpu_from`, `max_latents`,
-    `atom_pairs` and `strict` without importing the file, so these must be literals in the method's
-    own class.
+    `strict` and what decides the memory asked for without importing the file, so these must be
+    literals in the method's own class.
     """
 
     title: ClassVar[str]
@@ -125,6 +125,12 @@ class Method(ABC):
     """Number of latents up to which the method can be run at all; None: no limit."""
     atom_pairs: ClassVar[int | None] = None
     """Matrices over all pairs of atoms held at once for each seed, for the memory asked for."""
+    codes_learned: ClassVar[int] = 0
+    """Codes of all samples of a split that learning holds at once, likewise."""
+    dictionaries_recorded: ClassVar[int] = 0
+    """Arrays of a dictionary's size that records take, likewise."""
+    dense: ClassVar[bool] = False
+    """Whether codes may have more entries than observations have dimensions, likewise."""
     Settings: ClassVar[type] = NoSettings
     """Frozen dataclass of the settings; its defaults are the paper's values."""
     strict: ClassVar[Mapping[str, Any]] = {}

@@ -31,6 +31,8 @@ class DlFista(Method):
     gpu_from = 500
     max_latents = 50_000
     atom_pairs = 3
+    codes_learned = 6
+    dictionaries_recorded = 202  # After 101 rounds, that which made the codes and the next
     Settings: ClassVar[type] = DictionaryLearning
     strict: ClassVar[Mapping[str, Any]] = {
         "learns_from": "train",

@@ -30,6 +30,7 @@ class DlScaled(Method):
     gpu_from = 10_000
     max_latents = 20_000
     atom_pairs = 1
+    dictionaries_recorded = 21
     Settings: ClassVar[type] = IncrementalLearning
 
     def fit(self, problem: Problem) -> Fitted:

@@ -35,6 +35,7 @@ class LinearProbe(Method):
     signed = True
     precision = torch.float64
     max_latents = 100_000
+    dense = True
     Settings: ClassVar[type] = ProbeSettings
 
     def fit(self, problem: Problem) -> Fitted:

@@ -18,6 +18,7 @@ class ListaOracle(ListaMethod):
     gpu_from = 500
     max_latents = 5000
     atom_pairs = 64  # 16 layers; weights, gradient and Adam's two moments
+    dense = True
     strict: ClassVar[Mapping[str, Any]] = {"learns_from": "train", "lasso_penalty": True}
 
     def dictionary(self, problem: Problem) -> Tensor:

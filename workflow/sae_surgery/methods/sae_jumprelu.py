@@ -13,6 +13,8 @@ class SaeJumprelu(AutoencoderMethod):
     family = "sae"
     gpu_from = 1000
     max_latents = 100_000
+    dictionaries_recorded = 102  # After 51 epochs, encoder and decoder
+    dense = True
     Settings: ClassVar[type] = JumpReluSettings
 
     def autoencoder(self, k: int) -> JumpRelu:

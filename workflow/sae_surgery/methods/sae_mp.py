@@ -18,6 +18,7 @@ class SaeMp(AutoencoderMethod):
     family = "sae"
     gpu_from = 1000
     max_latents = 100_000
+    dictionaries_recorded = 102  # After 51 epochs, encoder and decoder
     signed = True
     Settings: ClassVar[type] = TrainingSettings
 

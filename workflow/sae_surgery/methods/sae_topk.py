@@ -13,6 +13,7 @@ class SaeTopk(AutoencoderMethod):
     family = "sae"
     gpu_from = 1000
     max_latents = 100_000
+    dictionaries_recorded = 102  # After 51 epochs, encoder and decoder
     Settings: ClassVar[type] = TrainingSettings
 
     def autoencoder(self, k: int) -> TopK:

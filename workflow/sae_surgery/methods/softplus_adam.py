@@ -21,6 +21,8 @@ class SoftplusAdamMethod(Method):
     family = "sparse coding"
     gpu_from = 500
     max_latents = 100_000
+    codes_learned = 12  # Of val and ood: logits, their two moments, gradient and codes
+    dense = True
     Settings: ClassVar[type] = SoftplusAdam
     # The published schedule cuts the learning rate to its floor early on; this is plain Adam.
     strict: ClassVar[Mapping[str, Any]] = {

@@ -31,8 +31,8 @@ def detection(true: np.ndarray, codes: np.ndarray, pairing: Pairing) -> Detectio
     """
     active = active_latents(true)
     latents, columns, _ = pairing.among(active)
-    in_truth = np.abs(true.take(latents, axis=1)) > ACTIVE
-    fires = np.abs(codes.take(columns, axis=1)) > ACTIVE
+    in_truth = (np.abs(true) > ACTIVE).take(latents, axis=1)
+    fires = (np.abs(codes) > ACTIVE).take(columns, axis=1)
     hits = (in_truth & fires).sum(axis=0)
     return Detection(
         precision=float((hits / np.maximum(fires.sum(axis=0), 1)).sum() / len(active)),
@@ -47,7 +47,7 @@ def dead_share(codes: np.ndarray) -> float:
 
 def least_uses(true: np.ndarray) -> int:
     """Return how many samples the rarest of the active latents of codes (sample, latent) has."""
-    return int((true.take(active_latents(true), axis=1) != 0).sum(axis=0).min())
+    return int((true != 0).sum(axis=0)[active_latents(true)].min())
 
 
 def explained_variance(

@@ -58,13 +58,13 @@ def correlation(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
 
     # The loops run along rows.
     true = np.ascontiguousarray(true)
-    directions = np.ascontiguousarray(_directions(_centred(inferred)))
+    directions = np.ascontiguousarray(_centred_directions(inferred))
     counts = count_nonzero(true)
     dense = np.flatnonzero(counts > MOSTLY_ZERO * len(true))
     counts[dense] = 0
     correlations = np.zeros((true.shape[1], inferred.shape[1]))
     correlate(true, counts, directions, SMALLEST_NORM, correlations)
-    correlations[dense] = _directions(_centred(true[:, dense])).T @ directions
+    correlations[dense] = _centred_directions(true[:, dense]).T @ directions
     return correlations
 
 
@@ -119,12 +119,21 @@ def _check_lengths(left: np.ndarray, right: np.ndarray) -> None:
         )
 
 
-def _centred(columns: np.ndarray) -> np.ndarray:
-    return columns - columns.mean(axis=0, dtype=np.float64)
-
-
 def _directions(columns: np.ndarray) -> np.ndarray:
     """Scale columns to unit norm and set those without a direction to zero."""
     columns = np.asarray(columns, dtype=np.float64)
+    return columns * _scales(columns)
+
+
+def _centred_directions(columns: np.ndarray) -> np.ndarray:
+    """Take their means off columns, and scale them likewise."""
+    centred = columns - columns.mean(axis=0, dtype=np.float64)
+    # In place: codes of many samples are the largest arrays of all.
+    centred *= _scales(centred)
+    return centred
+
+
+def _scales(columns: np.ndarray) -> np.ndarray:
+    """Return one over the norm of each column, zero where there is no direction."""
     norms = np.sqrt(np.einsum("ij,ij->j", columns, columns))
-    return columns * np.divide(1.0, norms, out=np.zeros_like(norms), where=norms >= SMALLEST_NORM)
+    return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms >= SMALLEST_NORM)

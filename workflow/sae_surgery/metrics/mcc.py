@@ -9,7 +9,7 @@ columns, whose chance correlations count in the mean: that is how the published 
 import numpy as np
 
 from sae_surgery.metrics.matching import correlation, match
-from sae_surgery.metrics.pairing import active_latents
+from sae_surgery.metrics.pairing import active_latents, take_columns
 
 PADDING_SEED = 42
 
@@ -43,8 +43,7 @@ def mcc_ood(true: np.ndarray, codes: np.ndarray) -> float:
 
 
 def _active(true: np.ndarray) -> np.ndarray:
-    # Unlike indexing, `take` keeps rows in one piece; all later loops run along them.
-    return true.take(active_latents(true), axis=1)
+    return take_columns(true, active_latents(true))
 
 
 def _mean_matched(true: np.ndarray, codes: np.ndarray) -> float:

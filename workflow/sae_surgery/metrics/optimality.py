@@ -29,6 +29,10 @@ def largest_relative_gap(
     scale = np.minimum(1, lam / np.maximum(correlations.max(axis=1), lam))
     squares = np.square(residual).sum(axis=1)
     gap = (1 - scale) ** 2 * squares / 2
-    gap += (codes * (lam - scale[:, None] * correlations)).sum(axis=1)
+    # In place: of all that scoring needs at once, this would be the most.
+    correlations *= scale[:, None]
+    np.subtract(lam, correlations, out=correlations)
+    correlations *= codes
+    gap += correlations.sum(axis=1)
     objective = squares / 2 + lam * codes.sum(axis=1, dtype=np.float64)
     return float((gap / np.where(objective > 0, objective, 1)).max())

@@ -49,10 +49,19 @@ def pair(true: np.ndarray, codes: np.ndarray) -> Pairing:
         If no latent is active, or the numbers of samples differ.
     """
     active = active_latents(true)
-    correlations = correlation(true.take(active, axis=1), codes)
+    correlations = correlation(take_columns(true, active), codes)
     rows, columns = match(np.abs(correlations))
     signs = np.where(correlations[rows, columns] < 0, -1.0, 1.0)
     return Pairing(active[rows], columns, signs)
+
+
+def take_columns(matrix: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return ascending columns (column,) of a matrix; the matrix itself if these are all.
+
+    Unlike indexing, this keeps rows in one piece; loops run along them.
+    """
+    everything = len(columns) == matrix.shape[1]
+    return matrix if everything else matrix.take(columns, axis=1)
 
 
 def active_latents(true: np.ndarray) -> np.ndarray:

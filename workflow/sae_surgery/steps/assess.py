@@ -14,7 +14,7 @@ from sae_surgery.errors import SurgeryError
 from sae_surgery.operations import Operation
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
-from sae_surgery.scoring import MISSING, Scorer
+from sae_surgery.scoring import MISSING, Scored, Scorer
 from sae_surgery.store import Origin, Variable
 from sae_surgery.surgeries.base import Surgery
 
@@ -35,7 +35,7 @@ def assess(data_path: Path, operation_paths: Sequence[Path], protocol: str, outp
     (name,) = names
     surgery = surgeries.load(name)
     scorer = Scorer(data, protocol)
-    scores = _score(operations, surgery, scorer, data.cell.name)
+    scores = _score(operations, surgery, scorer)
     origin = Origin(
         title=f"Metrics of {surgery.title} on {data.cell.name}, protocol {protocol}",
         settings={"protocol": protocol},
@@ -57,21 +57,23 @@ Place = tuple[str, float | None]
 Scores = dict[tuple[str, Place], dict[str, np.ndarray]]
 
 
-def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer, cell: str) -> Scores:
+def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer) -> Scores:
     """Return the metrics (seed,) by method and place."""
-    tasks = []
+    places, all_scored = [], []
     for operation in operations:
         if operation.status != "ok":
             print(f"{operation.method}: {operation.status}", file=sys.stderr)
             continue
-        places = enumerate(operation.places(surgery.step))
-        tasks += [(operation, outcome, place) for outcome, place in places]
+        for outcome, place in enumerate(operation.places(surgery.step)):
+            places.append((operation, outcome, place))
+            dictionary = partial(operation.dictionary, outcome)
+            all_scored.append(Scored(operation, dictionary, (outcome,)))
+    found = scorer.score(all_scored, track)
     scores = {}
-    for operation, outcome, place in track(tasks, f"scoring {cell}"):
-        found = scorer.score(operation, partial(operation.dictionary, outcome), outcome)
+    for (operation, outcome, place), metrics in zip(places, found, strict=True):
         for diagnostic in surgery.diagnostics:
-            found[diagnostic] = operation.file[diagnostic].values[outcome]
-        scores[operation.method, place] = found
+            metrics[diagnostic] = operation.file[diagnostic].values[outcome]
+        scores[operation.method, place] = metrics
     return scores
 
 

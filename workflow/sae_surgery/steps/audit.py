@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sae_surgery.errors import SurgeryError
 from sae_surgery.metrics.panel import DESCRIPTIONS
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
-from sae_surgery.scoring import MISSING, Scorer, read_dictionary
+from sae_surgery.scoring import MISSING, Scored, Scorer, read_dictionary
 from sae_surgery.store import Origin, Variable
 
 
@@ -41,7 +42,6 @@ def audit(
     data, fresh = CellData(data_path), CellData(fresh_path)
     if fresh.root != data.digest:
         raise SurgeryError(f"{fresh_path}: not made from {data_path}")
-    auditor = _Auditor(data, fresh)
     lists = (
         model_paths,
         codes_paths,
@@ -54,67 +54,91 @@ def audit(
         counts = ", ".join(str(len(paths)) for paths in lists)
         raise SurgeryError(f"lists of models and codes must be equally long, got {counts} files")
     files = list(zip(*lists, strict=True))
-    found = [auditor.audit(*paths) for paths in track(files, f"auditing {data.cell.name}")]
+    audited = [_open(data, fresh, *paths) for paths in files]
+    found = _score(audited, data, fresh)
     origin = Origin(
         title=f"Audit of the scores on {data.cell.name}",
         code=source_digest(__name__),
         inputs={"data": data.digest, "fresh": fresh.digest}
-        | {codes.method: codes.digest for codes, _ in found},
+        | {each.published.codes.method: each.published.codes.digest for each in audited},
     )
-    variables = _variables(found, data)
+    variables = _variables([each.published.codes for each in audited], found, data)
     store.write(output, "metrics", variables, origin, cell=data.cell.name, protocol="strict")
 
 
-class _Auditor:
-    """Scores the methods of a cell, whose data are read once."""
+class _Audited(NamedTuple):
+    """What is scored of one method."""
 
-    def __init__(self, data: CellData, fresh: CellData) -> None:
-        self.data, self.fresh = data, fresh
-        self.published, self.remeasured = Scorer(data, "paper"), Scorer(data, "strict")
-        self.resampled, self.strict = Scorer(fresh, "paper"), Scorer(fresh, "strict")
+    published: Scored
+    resampled: Scored
+    """The published model's codes of the fresh samples."""
+    refitted: Scored
+    """The strict model's codes of the published samples."""
+    strict: Scored
+    """The strict model's codes of the fresh samples."""
 
-    def audit(
-        self,
-        model_path: Path,
-        codes_path: Path,
-        fresh_codes_path: Path,
-        strict_model_path: Path,
-        strict_codes_path: Path,
-        fresh_strict_codes_path: Path,
-    ) -> tuple[Codes, dict[str, dict[str, np.ndarray]]]:
-        """Return the published codes of a method, and its scores by correction."""
-        codes, refitted = Codes(codes_path, self.data), Codes(strict_codes_path, self.data)
-        again = Codes(fresh_codes_path, self.fresh)
-        strict = Codes(fresh_strict_codes_path, self.fresh)
-        for path, each in (
-            (strict_codes_path, refitted),
-            (fresh_codes_path, again),
-            (fresh_strict_codes_path, strict),
-        ):
-            if each.method != codes.method:
-                raise SurgeryError(f"{path}: codes of {each.method}, not of {codes.method}")
-        if codes.status != "ok":
+
+def _open(
+    data: CellData,
+    fresh: CellData,
+    model_path: Path,
+    codes_path: Path,
+    fresh_codes_path: Path,
+    strict_model_path: Path,
+    strict_codes_path: Path,
+    fresh_strict_codes_path: Path,
+) -> _Audited:
+    """Open the files of a method and see that they are of the same one."""
+    codes, refitted = Codes(codes_path, data), Codes(strict_codes_path, data)
+    again, strict = Codes(fresh_codes_path, fresh), Codes(fresh_strict_codes_path, fresh)
+    for path, each in (
+        (strict_codes_path, refitted),
+        (fresh_codes_path, again),
+        (fresh_strict_codes_path, strict),
+    ):
+        if each.method != codes.method:
+            raise SurgeryError(f"{path}: codes of {each.method}, not of {codes.method}")
+    old = read_dictionary(model_path, codes.method, data)
+    new = read_dictionary(strict_model_path, codes.method, data)
+    return _Audited(
+        Scored(codes, old), Scored(again, old), Scored(refitted, new), Scored(strict, new)
+    )
+
+
+def _score(
+    audited: Sequence[_Audited], data: CellData, fresh: CellData
+) -> list[dict[str, dict[str, np.ndarray]]]:
+    """Return the scores (seed,) of each method by correction; none of one that was skipped."""
+    done = []
+    for each in audited:
+        codes = each.published.codes
+        if codes.status == "ok":
+            done.append(each)
+        else:
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
-            return codes, {}
-        old = read_dictionary(model_path, codes.method, self.data)
-        new = read_dictionary(strict_model_path, codes.method, self.data)
-        return codes, corrected(
-            {
-                "published": self.published.score(codes, old),
-                "remeasured": self.remeasured.score(codes, old),
-                "resampled": self.resampled.score(again, old),
-                "refitted": self.published.score(refitted, new),
-                "strict": self.strict.score(strict, new),
-            }
-        )
+    paper, strict = Scorer(data, "paper"), Scorer(data, "strict")
+    paper_fresh, strict_fresh = Scorer(fresh, "paper"), Scorer(fresh, "strict")
+    scorings = {
+        "published": paper.score([each.published for each in done], track),
+        "remeasured": strict.score([each.published for each in done], track),
+        "resampled": paper_fresh.score([each.resampled for each in done], track),
+        "refitted": paper.score([each.refitted for each in done], track),
+        "strict": strict_fresh.score([each.strict for each in done], track),
+    }
+    found = (
+        dict(zip(scorings, each, strict=True)) for each in zip(*scorings.values(), strict=True)
+    )
+    return [
+        corrected(next(found)) if each.published.codes.status == "ok" else {} for each in audited
+    ]
 
 
 def _variables(
-    found: list[tuple[Codes, dict[str, dict[str, np.ndarray]]]], data: CellData
+    all_codes: list[Codes], found: list[dict[str, dict[str, np.ndarray]]], data: CellData
 ) -> Iterator[tuple[str, Variable]]:
-    names = np.array([codes.method for codes, _ in found])
+    names = np.array([codes.method for codes in all_codes])
     yield "method", Variable(("method",), names, "name of the method", None)
-    statuses = np.array([codes.status for codes, _ in found])
+    statuses = np.array([codes.status for codes in all_codes])
     yield "status", Variable(("method",), statuses, "ok, or why there is none", None)
     corrections = np.array(list(CORRECTIONS), dtype=object)
     yield "condition", Variable(("condition",), corrections, "what alone is corrected", None)
@@ -123,8 +147,7 @@ def _variables(
     nothing = np.full(len(seeds), np.nan)
     for score in SCORES:
         values = [
-            [scores.get(name, {}).get(score, nothing) for name in CORRECTIONS]
-            for _, scores in found
+            [scores.get(name, {}).get(score, nothing) for name in CORRECTIONS] for scores in found
         ]
         long_name, units = DESCRIPTIONS[score]
         dims = ("method", "condition", "seed")

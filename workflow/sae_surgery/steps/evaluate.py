@@ -12,7 +12,7 @@ from sae_surgery.data import CellData
 from sae_surgery.errors import SurgeryError
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
-from sae_surgery.scoring import MISSING, Scorer, read_dictionary
+from sae_surgery.scoring import MISSING, Scored, Scorer, read_dictionary
 from sae_surgery.store import Origin, Variable
 
 
@@ -35,17 +35,17 @@ def evaluate(
         raise SurgeryError(f"--models: {counts}; give one each")
     data = CellData(data_path)
     scorer = Scorer(data, protocol)
-    pairs = list(zip(codes_paths, model_paths, strict=True))
-    all_codes, scores = [], []
-    for codes_path, model_path in track(pairs, f"scoring {data.cell.name}"):
+    all_codes, all_scored = [], []
+    for codes_path, model_path in zip(codes_paths, model_paths, strict=True):
         codes = Codes(codes_path, data)
         dictionary = read_dictionary(model_path, codes.method, data)
         if codes.status == "ok":
-            scores.append(scorer.score(codes, dictionary, lam=codes.lam))
+            all_scored.append(Scored(codes, dictionary, lam=codes.lam))
         else:
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
-            scores.append({})
         all_codes.append(codes)
+    found = iter(scorer.score(all_scored, track))
+    scores = [next(found) if codes.status == "ok" else {} for codes in all_codes]
     origin = Origin(
         title=f"Metrics on {data.cell.name}, protocol {protocol}",
         settings={"protocol": protocol},

@@ -41,10 +41,13 @@ def _variables(data: CellData) -> Iterator[tuple[str, Variable]]:
     sizes = [cell.n_train, drawn.n_samples, drawn.n_ood]
     split = np.repeat(["train", "val", "ood"], sizes)
     yield "split", Variable(("sample",), split, "split that the sample belongs to", None)
-    dictionary = data.dictionary()
-    slices = Slices(dictionary.shape, dictionary.dtype, dictionary)
+    dictionaries = Slices(
+        (len(seeds), cell.obs_dim, cell.n_latents),
+        np.dtype(np.float64),
+        (data.dictionary(index) for index in range(len(seeds))),
+    )
     dims = ("seed", "obs", "latent")
-    yield "dictionary", Variable(dims, slices, f"true dictionary A, atoms of {cell.norms}")
+    yield "dictionary", Variable(dims, dictionaries, f"true dictionary A, atoms of {cell.norms}")
     # A generator of another kind than that of the published draws.
     streams = [np.random.default_rng([STREAM, seed]) for seed in data.seeds]
     fresh = [draw_codes(drawn, stream) for stream in streams]

@@ -74,8 +74,9 @@ class Outcome:
 class Surgery(ABC):
     """A way to take a patient apart. Subclass it in a file of its own.
 
-    The workflow reads `references`, `donor`, `strict` and `on_request` without importing the file,
-    so they must be literals in the surgery's own class where they differ from the defaults.
+    The workflow reads `references`, `donor`, `strict`, `on_request` and what decides the
+    memory asked for without importing the file, so they must be literals in the surgery's own class
+    where they differ from the defaults.
     """
 
     title: ClassVar[str]
@@ -91,6 +92,14 @@ class Surgery(ABC):
     """Another method whose model a part is taken from."""
     on_request: ClassVar[bool] = False
     """Whether it is done only where a configuration names it."""
+    outcomes: ClassVar[int | None] = None
+    """How many outcomes there are at most, for the memory asked for; None: as many as any has."""
+    codes_held: ClassVar[int | None] = None
+    """Codes of all scored samples held at once, beside the patient's, likewise."""
+    sparse: ClassVar[bool] = False
+    """Whether outcomes have few active codes whatever the patient has, likewise."""
+    atom_pairs: ClassVar[int] = 0
+    """Matrices over all pairs of atoms held at once for each seed, likewise."""
     diagnostics: ClassVar[Mapping[str, str]] = {}
     """Long names of further numbers in the outcomes."""
     Settings: ClassVar[type] = NoSettings

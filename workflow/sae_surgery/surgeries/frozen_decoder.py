@@ -28,6 +28,9 @@ class FrozenDecoder(Surgery):
 
     title = "Frozen decoder"
     question = "Is the decoder a bad dictionary, or is the encoder at fault?"
+    outcomes = 5
+    codes_held = 4
+    sparse = True
     diagnostics: ClassVar[Mapping[str, str]] = GAP_DIAGNOSTICS
     Settings: ClassVar[type] = LassoSettings
     strict: ClassVar[Mapping[str, Any]] = {"solver": "exact"}

@@ -52,6 +52,9 @@ class LambdaSensitivity(Surgery):
 
     title = "λ sensitivity"
     question = "Is it a λ that does not suit the decoder?"
+    outcomes = 18
+    codes_held = 5
+    sparse = True
     step = "lam"
     step_means = "weight λ of the l1 norm"
     diagnostics: ClassVar[Mapping[str, str]] = GAP_DIAGNOSTICS

@@ -21,6 +21,8 @@ class LearningDynamics(Surgery):
 
     title = "Learning dynamics"
     question = "When does learning go wrong?"
+    outcomes = 51
+    codes_held = 3
     step = "epoch"
     step_means = "epoch of training, or round of dictionary learning, from 0"
     references = ("dl_fista",)

@@ -39,6 +39,8 @@ class PenaltySweep(Surgery):
 
     title = "Penalty sweep"
     question = "Is it a penalty that does not suit the SAE?"
+    outcomes = 6
+    codes_held = 3
     step = "factor"
     step_means = "factor of the published penalty, or of the number of active codes"
     Settings: ClassVar[type] = PenaltySweepSettings

@@ -37,6 +37,8 @@ class SupportRecovery(Surgery):
 
     title = "Support recovery"
     question = "Are the features wrong, or only their values?"
+    outcomes = 4
+    codes_held = 4
     Settings: ClassVar[type] = SupportRecoverySettings
 
     def operate(self, patient: Patient) -> Iterator[Outcome]:

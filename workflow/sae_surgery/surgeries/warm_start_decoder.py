@@ -44,6 +44,10 @@ class WarmStartDecoder(Surgery):
 
     title = "Warm-start decoder"
     question = "Is the decoder a good start for dictionary learning?"
+    outcomes = 21
+    codes_held = 10
+    sparse = True
+    atom_pairs = 3
     step = "n_rounds"
     step_means = "rounds of dictionary learning"
     Settings: ClassVar[type] = WarmStartDecoderSettings

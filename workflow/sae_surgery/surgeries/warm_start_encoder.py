@@ -35,6 +35,8 @@ class WarmStartEncoder(Surgery):
 
     title = "Warm-start encoder"
     question = "How many iterations is the encoder worth?"
+    outcomes = 20
+    codes_held = 13
     step = "n_iter"
     step_means = "iterations of FISTA"
     Settings: ClassVar[type] = WarmStartEncoderSettings

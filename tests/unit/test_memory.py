@@ -1,0 +1,64 @@
+"""Requests of memory: never below what was measured, and never more than three times as much."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from benchmarks.memory_of_steps import run_of
+from sae_surgery import costs, encoding, methods, plan, surgeries
+from sae_surgery.estimates import Job, request
+from sae_surgery.fresh import fresh_cell
+from sae_surgery.problem import Cell
+
+TABLE = Path(__file__).parents[2] / "docs" / "memory.csv"
+MOST = 3
+"""Times what is used that may be asked for."""
+
+with TABLE.open(encoding="utf-8") as file:
+    ROWS = list(csv.DictReader(file))
+
+
+def name_of(row):
+    return "-".join(row[key] for key in ("step", "part", "protocol", "cell") if row[key])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_requests_fit_what_was_measured(row):
+    cell = Cell.parse(row["cell"])
+    run = run_of(cell, row["protocol"], range(int(row["seeds"])))
+    job = Job(row["step"], cell, row["part"] or None, row["method"] or None)
+    asked, used = request(job, run).mem_mb, int(row["used_mb"])
+    assert used <= asked <= MOST * used
+    assert asked == int(row["asked_mb"])
+
+
+@pytest.mark.parametrize(
+    ("step", "parts"),
+    [
+        ("fit", methods.available()),
+        ("operate", surgeries.available()),
+        ("assess", surgeries.available()),
+        *((step, ("",)) for step in ("simulate", "renew", "evaluate", "audit", "tabulate")),
+    ],
+)
+def test_every_step_method_and_surgery_is_measured(step, parts):
+    assert {row["part"] for row in ROWS if row["step"] == step} == set(parts)
+
+
+def test_no_kind_of_step_is_left_out():
+    assert {row["step"] for row in ROWS} == {*plan.STEPS, "tabulate"}
+
+
+def test_scoring_asks_for_one_seed_whatever_their_number():
+    cell = Cell.parse("n10000_k10_m139_s5000")
+    one, five = (run_of(cell, "strict", range(count)) for count in (1, 5))
+    assert costs.evaluate(cell, one).mem_mb == costs.evaluate(cell, five).mem_mb
+    # True codes, inferred ones and their directions, in double precision.
+    fresh = fresh_cell(cell)
+    n_codes = 2 * (fresh.n_samples + fresh.n_ood) + fresh.n_samples
+    assert costs.evaluate(cell, one).mem_mb > 8 * n_codes * cell.n_latents / 1e6
+
+
+def test_codes_inferred_at_once_are_counted_as_they_are():
+    assert costs.DENSE_CODES == encoding.DENSE_CODES
