@@ -107,7 +107,7 @@ def main() -> None:
             for name in METHODS:
                 rows += differences(name, Cell.parse(cell), options.seeds, Path(folder))
                 print(rows[-1], flush=True)
-    with options.table.open("w", newline="") as file:
+    with options.table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

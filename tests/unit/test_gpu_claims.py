@@ -23,7 +23,7 @@ class Holder:
     def __init__(self, folder: Path, *names: str) -> None:
         command = [sys.executable, "-c", HOLD, str(folder), *names]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command, text=True, **pipes)
+        self.process = subprocess.Popen(command, **pipes, encoding="utf-8")
 
     def claimed(self) -> int:
         return int(self.process.stdout.readline())
@@ -69,7 +69,7 @@ def test_a_process_waits_until_one_is_free_and_a_killed_one_frees_its_own(hold):
 def test_they_are_counted_as_the_driver_lists_them(tmp_path):
     listed = "GPU 0: H200 (UUID: GPU-1)\n  MIG 1g.18gb Device 0: (UUID: MIG-1)\nGPU 1: H200\n"
     command = tmp_path / "nvidia-smi"
-    command.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}END\n")
+    command.write_text(f"#!/bin/sh\ncat <<'END'\n{listed}END\n", encoding="utf-8")
     command.chmod(0o755)
     path = f"{tmp_path}:/usr/bin:/bin"
     assert gpus.count({"PATH": path}) == 2

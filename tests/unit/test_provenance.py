@@ -20,11 +20,11 @@ def toy(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "PACKAGE", "toy")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
 
     def digest(**edited):
         for name, text in edited.items():
-            (tmp_path / f"{name}.py").write_text(text)
+            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
         for cached in (provenance._tree, provenance._imports, provenance._meaning):
             cached.cache_clear()
         return provenance.source_digest("toy.step")
@@ -80,13 +80,13 @@ def test_a_method_is_seen_by_its_own_digest_only():
 def test_data_are_seen_by_their_names_and_content(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     facts = tmp_path / "facts.csv"
-    facts.write_text("a,b")
-    (tmp_path / "notes.md").write_text("of no matter")
+    facts.write_text("a,b", encoding="utf-8")
+    (tmp_path / "notes.md").write_text("of no matter", encoding="utf-8")
     before = provenance.data_digest("*.csv")
-    (tmp_path / "notes.md").write_text("changed")
+    (tmp_path / "notes.md").write_text("changed", encoding="utf-8")
     assert provenance.data_digest("*.csv") == before
-    facts.write_text("a,c")
+    facts.write_text("a,c", encoding="utf-8")
     assert provenance.data_digest("*.csv") != before
-    facts.write_text("a,b")
+    facts.write_text("a,b", encoding="utf-8")
     facts.rename(tmp_path / "others.csv")
     assert provenance.data_digest("*.csv") != before

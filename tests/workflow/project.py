@@ -40,7 +40,7 @@ class Project:
 
     def configure(self, **changes) -> None:
         """Write the tiny configuration with some keys changed."""
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | changes))
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | changes), encoding="utf-8")
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", *arguments, "--configfile", "tiny.yaml"]
@@ -53,8 +53,8 @@ class Project:
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=SECONDS,
+            encoding="utf-8",
         )
 
     def succeed(self, *arguments: str) -> str:
@@ -95,7 +95,7 @@ class Project:
     def append(self, module: str, text: str) -> None:
         """Add a line to a module of the package."""
         path = self.folder / "workflow" / "sae_surgery" / module
-        path.write_text(path.read_text() + f"\n\n{text}\n")
+        path.write_text(path.read_text(encoding="utf-8") + f"\n\n{text}\n", encoding="utf-8")
 
     def contents(self) -> dict[str, bytes]:
         """Return all results; logs, benchmarks and what tells of times aside."""

@@ -62,7 +62,7 @@ def full_disk() -> None:
 def test_a_full_disk_leaves_nothing_behind_and_is_told_in_one_line(tmp_path):
     command = [sys.executable, "-m", "sae_surgery", "simulate", "--cell", "n100_k10_m47_s500"]
     command += ["--output", str(tmp_path / "data.nc")]
-    done = subprocess.run(command, preexec_fn=full_disk, capture_output=True, text=True)
+    done = subprocess.run(command, preexec_fn=full_disk, capture_output=True, encoding="utf-8")
     assert done.returncode != 0
     assert done.stderr == (
         f"sae-surgery: {tmp_path}/data.nc: cannot be written; is the disk full? "
@@ -73,14 +73,16 @@ def test_a_full_disk_leaves_nothing_behind_and_is_told_in_one_line(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     command = [sys.executable, "-m", "sae_surgery", "simulate", "--cell", CELL]
-    done = subprocess.run([*command, "--output", "/proc/data.nc"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--output", "/proc/data.nc"], capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 2
     assert re.fullmatch("sae-surgery: /proc/data.nc: cannot be written: .*\n", done.stderr)
 
 
 def test_no_more_gpu_jobs_run_at_a_time_than_there_are_gpus(fresh):
     command = fresh.folder / "nvidia-smi"
-    command.write_text("#!/bin/sh\necho 'GPU 0: a'\necho 'GPU 1: b'\n")
+    command.write_text("#!/bin/sh\necho 'GPU 0: a'\necho 'GPU 1: b'\n", encoding="utf-8")
     command.chmod(0o755)
     fresh.environment["PATH"] = f"{fresh.folder}:{fresh.environment['PATH']}"
     assert 'gpu=Resource("gpu", 2)' in fresh.succeed("data")

@@ -1,3 +1,12 @@
 """Sparse coding against sparse autoencoders on known causes, one part exchanged at a time."""
 
+import os
+import sys
+
 __version__ = "0.1.0"
+
+# HDF5's locks fail on some file systems, and shut out readers of a file that a notebook has open.
+# Nothing here needs them: writers have names of their own, and readers compare digests. HDF5 asks
+# once, when it is loaded.
+if "netCDF4" not in sys.modules:
+    os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")

@@ -131,7 +131,6 @@ class Checkpoint:
         states = [dict(each.state_dict()) for each in kept]
         saved = {"training": self.path.stem, "n_done": n_done, "states": states}
         with replacing(self.path) as temporary:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 torch.save(saved, temporary)
             except RuntimeError as error:

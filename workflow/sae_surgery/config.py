@@ -219,7 +219,7 @@ def _as_typed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _schema() -> dict[str, Any]:
-    return yaml.safe_load(SCHEMA_FILE.read_text())
+    return yaml.safe_load(SCHEMA_FILE.read_bytes())
 
 
 @cache

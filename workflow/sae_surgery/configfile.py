@@ -25,7 +25,7 @@ def read(path: Path) -> dict[str, Any]:
         raise SurgeryError(f"{DEFAULT}: there is no such file; call this in the project's folder")
     if not path.exists():
         raise SurgeryError(f"{path}: there is no such file")
-    below, above = (yaml.safe_load(each.read_text()) for each in (DEFAULT, path))
+    below, above = (yaml.safe_load(each.read_bytes()) for each in (DEFAULT, path))
     return _merge(below, above) | {"redraw": False}
 
 
@@ -38,7 +38,8 @@ def summary(path: Path) -> str:
         If Snakemake refuses.
     """
     command = [sys.executable, "-m", "snakemake", "--summary", "--configfile", str(path)]
-    done = subprocess.run([*command, "--config", "redraw=false"], capture_output=True, text=True)
+    command += ["--config", "redraw=false"]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise SurgeryError(f"snakemake --summary failed:\n{done.stderr.strip()}")
     return done.stdout

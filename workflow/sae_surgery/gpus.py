@@ -18,7 +18,7 @@ from typing import IO
 
 SECONDS_BETWEEN_TRIES = 1.0
 
-_claimed: list[IO[str]] = []
+_claimed: list[IO[bytes]] = []
 
 
 def count(environment: Mapping[str, str] = os.environ) -> int:
@@ -31,7 +31,7 @@ def count(environment: Mapping[str, str] = os.environ) -> int:
     command = shutil.which("nvidia-smi", path=environment.get("PATH"))
     if command is None:
         return 0
-    shown = subprocess.run([command, "-L"], capture_output=True, text=True).stdout
+    shown = subprocess.run([command, "-L"], capture_output=True, text=True, errors="replace").stdout
     return sum(line.startswith("GPU ") for line in shown.splitlines())
 
 
@@ -67,7 +67,7 @@ def claim(names: Sequence[str], folder: Path | None = None) -> int:
 
 def _try(names: Sequence[str], folder: Path) -> int | None:
     for index, name in enumerate(names):
-        lock = (folder / f"{name}.lock").open("w")
+        lock = (folder / f"{name}.lock").open("wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

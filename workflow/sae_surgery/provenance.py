@@ -57,7 +57,7 @@ def _path(module: str) -> Path | None:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    return ast.parse(_path(module).read_text())
+    return ast.parse(_path(module).read_bytes())
 
 
 @cache
@@ -87,7 +87,7 @@ def _absolute(node: ast.ImportFrom, module: str) -> str:
 @cache
 def _meaning(module: str) -> str:
     """Return the module's code without comments, layout and docstrings."""
-    tree = ast.parse(_path(module).read_text())
+    tree = ast.parse(_path(module).read_bytes())
     for node in ast.walk(tree):
         documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:

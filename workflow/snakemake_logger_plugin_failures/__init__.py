@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from sae_surgery.records import MARK
+from sae_surgery import records
 
 
 class LogHandler(LogHandlerBase):
@@ -32,7 +32,6 @@ class LogHandler(LogHandlerBase):
 def _tells_of_success(log: str) -> bool:
     """Return whether a step's log ends with its record: only another of its group has failed."""
     try:
-        lines = Path(log).read_text(errors="replace").splitlines()
+        return records.of_log(Path(log)) is not None
     except OSError:
         return False
-    return bool(lines) and lines[-1].startswith(MARK)

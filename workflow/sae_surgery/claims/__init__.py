@@ -41,7 +41,7 @@ def load(path: Path = PAPER) -> tuple[Claim, ...]:
         If there is no such file, or it is not such a list, or two claims share an id.
     """
     try:
-        given = yaml.safe_load(path.read_text())
+        given = yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError) as error:
         raise SurgeryError(f"{path}: cannot be read: {error}") from error
     error = best_match(_validator().iter_errors(given))
@@ -57,7 +57,7 @@ def load(path: Path = PAPER) -> tuple[Claim, ...]:
 
 @cache
 def _validator() -> Draft202012Validator:
-    return Draft202012Validator(yaml.safe_load(SCHEMA_FILE.read_text()))
+    return Draft202012Validator(yaml.safe_load(SCHEMA_FILE.read_bytes()))
 
 
 def experiments(claims: Sequence[Claim]) -> set[str]:
@@ -67,5 +67,5 @@ def experiments(claims: Sequence[Claim]) -> set[str]:
 
 def digest(path: Path = PAPER) -> str:
     """Return a digest of what a list says, whatever its comments and layout."""
-    said = json.dumps(yaml.safe_load(path.read_text()), sort_keys=True)
+    said = json.dumps(yaml.safe_load(path.read_bytes()), sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:16]
