@@ -175,9 +175,8 @@ def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.D
     for role, digest in (inputs or {}).items():
         if made_from.get(role) != digest:
             raise StoreError(f"{path}: stale or foreign; it was made from another {role} file")
-    # Not by its name, which xarray makes absolute: the locale may not have the folders' characters.
-    opened = xr.backends.NetCDF4DataStore(_open(path, "r"))
-    return xr.open_dataset(opened, decode_cf=False, cache=True)
+    # By its name alone xarray makes that absolute: the locale may lack the folders' characters.
+    return xr.open_dataset(xr.backends.NetCDF4DataStore.open(path), decode_cf=False, cache=True)
 
 
 def _open(path: Path, mode: str) -> netCDF4.Dataset:
