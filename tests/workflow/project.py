@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from sae_surgery.files import walk
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config", "paper", "profiles", "slurm", "workflow")
 SECONDS = 300
@@ -101,7 +103,7 @@ class Project:
         """Return all results; logs, benchmarks and what tells of times aside."""
         kept = (
             path
-            for path in self.results.rglob("*")
+            for path in walk(self.results)
             if path.suffix in {".nc", ".pdf", ".png", ".csv", ".md"} and path.stem != "timeline"
         )
         return {str(path.relative_to(self.results)): path.read_bytes() for path in kept}

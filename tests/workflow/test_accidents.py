@@ -1,5 +1,6 @@
 """What befalls files: late, misdated, foreign, unwritable; and GPUs that are fewer than jobs."""
 
+import json
 import os
 import re
 import resource
@@ -37,6 +38,43 @@ def test_misdated_files_rerun_nothing_and_stop_nothing(finished, days):
     finished.configure(methods=["pca", "random_dictionary"])
     finished.succeed("metrics")
     assert "Nothing to be done" in finished.succeed("metrics")
+
+
+def test_another_locale_reruns_nothing_and_writes_the_same(finished, reference):
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    finished.environment |= bare
+    assert finished.planned() == set()
+    for page in ("paper/comparison.html", "paper/claims.md", "paper/numbers.json"):
+        (finished.results / page).unlink()
+    finished.succeed()
+    assert finished.differences(reference) == set()
+    assert (finished.results / "paper/numbers.json").read_bytes() == (
+        reference.results / "paper/numbers.json"
+    ).read_bytes()
+
+
+def test_results_that_lie_elsewhere_are_worked_on_through_links(finished, reference, tmp_path):
+    scratch = tmp_path / "ein Platz, größer"
+    scratch.mkdir()
+    results = finished.results
+    for number, path in enumerate(
+        [results / "logs", results / f"data/{CELL}.nc", results / "paper"]
+    ):
+        path.rename(scratch / str(number))
+        path.symlink_to(scratch / str(number))
+    results.parent.rename(scratch / "results")
+    results.parent.symlink_to(scratch / "results")
+    assert finished.planned() == set()
+    (results / "paper/tables/latents.nc").unlink()
+    finished.succeed()
+    assert finished.differences(reference) == set()
+    assert jobs(finished) == jobs(reference)
+
+
+def jobs(project: Project) -> list[str]:
+    """Return the names of the jobs in the manifest."""
+    manifest = json.loads((project.results / "manifest.json").read_bytes())
+    return sorted(job["name"] for job in manifest["jobs"])
 
 
 def test_a_file_of_another_run_is_refused_by_name(finished, tmp_path):
