@@ -171,7 +171,7 @@ def test_a_process_that_was_killed_is_taken_up_by_the_next(bench, scratch, tmp_p
     assert killed.returncode == -signal.SIGKILL
     (state,) = scratch.iterdir()
     command = [sys.executable, "-m", "sae_surgery", *command]
-    log = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    log = subprocess.run(command, check=True, capture_output=True, encoding="utf-8").stderr
     assert f"{state}: training goes on after step 3" in log
     job = json.loads(log.splitlines()[-1].removeprefix(MARK))
     assert job["outputs"] == [str(path) for path in taken_up]

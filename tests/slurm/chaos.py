@@ -172,7 +172,7 @@ def main() -> None:
     with running_cluster() as cluster, tempfile.TemporaryDirectory(prefix="chaos") as folder:
         deaths = torment(cluster, Path(folder), options.kills, options.seed)
     if options.table:
-        with options.table.open("w", newline="") as file:
+        with options.table.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(Death._fields)
             writer.writerows(deaths)

@@ -90,7 +90,7 @@ def install() -> None:
     policy = Path("/usr/sbin/policy-rc.d")
     made = not policy.exists()
     if made:
-        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
         policy.chmod(0o755)
     try:
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
@@ -168,8 +168,8 @@ class Cluster:
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
             timeout=SECONDS,
+            encoding="utf-8",
         )
         return done.stdout.strip()
 
@@ -189,7 +189,7 @@ class Cluster:
     def _daemon(self, name: str, *command: str) -> None:
         if self._runs(name):
             return
-        with (self.folder / f"{name}.console").open("a") as console:
+        with (self.folder / f"{name}.console").open("a", encoding="utf-8") as console:
             self.daemons[name] = subprocess.Popen(
                 command,
                 env=self.environment,
@@ -238,10 +238,12 @@ class Cluster:
         text = CONFIGURATION.format(
             host=host, ports=ports, folder=self.folder, nodes="\n".join(lines)
         )
-        (self.folder / "slurm.conf").write_text(text)
+        (self.folder / "slurm.conf").write_text(text, encoding="utf-8")
         # Slurm ignores a GPU without a device file; any device will do.
-        (self.folder / "gres.conf").write_text("NodeName=g[1-2] Name=gpu File=/dev/null\n")
-        (self.folder / "cgroup.conf").write_text(_cgroups())
+        (self.folder / "gres.conf").write_text(
+            "NodeName=g[1-2] Name=gpu File=/dev/null\n", encoding="utf-8"
+        )
+        (self.folder / "cgroup.conf").write_text(_cgroups(), encoding="utf-8")
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
@@ -257,7 +259,9 @@ class Cluster:
         for name in CLIENTS:
             client = folder / name
             conf = self.environment["SLURM_CONF"]
-            client.write_text(f'#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which(name)} "$@"\n')
+            client.write_text(
+                f'#!/bin/sh\nSLURM_CONF={conf} exec {shutil.which(name)} "$@"\n', encoding="utf-8"
+            )
             client.chmod(0o755)
 
 
@@ -304,6 +308,6 @@ def free_ports(count: int) -> list[int]:
 
 def _cgroups() -> str:
     """Return what keeps newer versions from asking for cgroups; older ones do not know it."""
-    shown = subprocess.run(["slurmctld", "-V"], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(["slurmctld", "-V"], capture_output=True, check=True).stdout.decode()
     major, minor = (int(part) for part in shown.split()[-1].split(".")[:2])
     return "CgroupPlugin=disabled\n" if (major, minor) >= (23, 11) else ""

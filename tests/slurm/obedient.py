@@ -43,7 +43,7 @@ class Obedient(Method):
 
 def _obey(order: Path) -> None:
     if order.exists():
-        taken = bytearray(2 * 10**9) if order.read_text() == "memory" else b""
+        taken = bytearray(2 * 10**9) if order.read_text(encoding="utf-8") == "memory" else b""
         while order.exists():
             time.sleep(0.1)
         del taken

@@ -34,7 +34,7 @@ class SubmittedProject(Project):
 
     def order(self, cell: str, what: str) -> None:
         """Tell the method `obedient` what to do on a cell."""
-        (self.folder / "orders" / cell).write_text(what)
+        (self.folder / "orders" / cell).write_text(what, encoding="utf-8")
 
     def release(self, cell: str) -> None:
         """Let the method `obedient` go on."""
@@ -73,7 +73,7 @@ class Driver:
 
     def __init__(self, project: Project, *arguments: str) -> None:
         self.path = project.folder / f"driver{time.monotonic_ns()}.log"
-        with self.path.open("w") as output:
+        with self.path.open("w", encoding="utf-8") as output:
             self.process = subprocess.Popen(
                 project.command(*arguments),
                 cwd=project.folder,
@@ -86,7 +86,7 @@ class Driver:
 
     @property
     def said(self) -> str:
-        return self.path.read_text()
+        return self.path.read_text(encoding="utf-8")
 
     def says(self, words: str) -> None:
         """Wait until it says some words."""

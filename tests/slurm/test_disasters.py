@@ -60,7 +60,7 @@ def survived(cluster, undisturbed, tmp_path_factory) -> tuple[SubmittedProject, 
     for cell in FATES:
         project.order(cell, "wait")
     project.order(GREEDY, "memory")
-    (project.folder / "slurm/partitions.yaml").write_text(PARTITIONS)
+    (project.folder / "slurm/partitions.yaml").write_text(PARTITIONS, encoding="utf-8")
     driver = project.drive("tables", *SITE)
     jobs = {cell: project.job_of(cell) for cell in FATES}
 
@@ -123,7 +123,7 @@ def test_no_other_fit_failed(survived):
 def test_the_job_that_met_its_time_limit_went_on_where_it_was_cut_off(survived):
     project, _ = survived
     log = project.results / f"logs/fit/{LATE}/obedient.log"
-    assert "training goes on after step" in log.read_text()
+    assert "training goes on after step" in log.read_text(encoding="utf-8")
 
 
 def test_the_results_are_those_of_an_undisturbed_run(survived, undisturbed):

@@ -172,7 +172,7 @@ def rows():
 
 def test_page_has_a_line_for_each_contestant(rows, tmp_path):
     report.write_page(tmp_path / "page.md", rows)
-    lines = (tmp_path / "page.md").read_text().splitlines()
+    lines = (tmp_path / "page.md").read_text(encoding="utf-8").splitlines()
     table = lines[lines.index("## sums: n = 3") + 2 :]
     assert len(table) == 2 + len(rows)
     assert table[3].startswith("| 1 | peer | 4 s | 4 – 4 | 4 | 2 | 4 | 2 | met |")

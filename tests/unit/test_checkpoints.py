@@ -127,7 +127,7 @@ def test_what_a_writer_that_was_killed_has_left_is_removed(tmp_path):
     [
         lambda path: os.truncate(path, path.stat().st_size // 2),
         lambda path: os.truncate(path, 0),
-        lambda path: path.write_text("not a state"),
+        lambda path: path.write_text("not a state", encoding="utf-8"),
         lambda path: torch.save(torch.zeros(3), path),
         lambda path: shutil.copy(cut_off(path.with_name("foreign.pt")).path, path),
     ],

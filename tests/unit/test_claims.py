@@ -243,7 +243,7 @@ def test_a_claim_without_numbers_is_in_the_frame():
 def test_a_list_in_another_form_is_refused(tmp_path, change, complaint):
     claim = {"id": "mine", "statement": "x", "made_in": "y", "checks": [ABOVE]}
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump([claim | change]))
+    path.write_text(yaml.safe_dump([claim | change]), encoding="utf-8")
     with pytest.raises(SurgeryError, match=complaint):
         load(path)
 
@@ -251,7 +251,7 @@ def test_a_list_in_another_form_is_refused(tmp_path, change, complaint):
 def test_two_claims_of_one_name_are_refused(tmp_path):
     claim = {"id": "mine", "statement": "x", "made_in": "y", "checks": [ABOVE]}
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump([claim, claim]))
+    path.write_text(yaml.safe_dump([claim, claim]), encoding="utf-8")
     with pytest.raises(SurgeryError, match="several claims have the id mine"):
         load(path)
 
@@ -259,11 +259,11 @@ def test_two_claims_of_one_name_are_refused(tmp_path):
 def test_the_step_judges_a_list_of_ones_own(tmp_path):
     table = write_table(tmp_path, full_table("latents"), "latents")
     own = {"id": "mine", "statement": "x", "made_in": "y", "checks": [ABOVE]}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump([own]))
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump([own]), encoding="utf-8")
     judge_files(tmp_path / "mine.yaml", [table], tmp_path / "out")
     written = pd.read_csv(tmp_path / "out" / "claims.csv")
     assert set(written["claim"]) == {"mine"}
-    assert "## mine: holds in part" in (tmp_path / "out" / "claims.md").read_text()
+    assert "## mine: holds in part" in (tmp_path / "out" / "claims.md").read_text(encoding="utf-8")
 
 
 def test_a_truncated_table_is_named(tmp_path):

@@ -30,7 +30,7 @@ STEPS = [
 
 def run(*arguments):
     command = [sys.executable, "-m", "sae_surgery", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, timeout=120, encoding="utf-8")
 
 
 def test_help_names_every_step():

@@ -61,7 +61,8 @@ def test_a_changed_published_number_is_found_by_name(method, metric, change, tmp
     facts = published.facts("latents")
     old = facts.query("method == @method and n_latents == 50 and metric == @metric")["mean"].iloc[0]
     path = folder / "latents.csv"
-    path.write_text(path.read_text().replace(f",{old:g},", f",{old - change:.8g},"))
+    changed = path.read_text(encoding="utf-8").replace(f",{old:g},", f",{old - change:.8g},")
+    path.write_text(changed, encoding="utf-8")
     monkeypatch.setattr(published, "FOLDER", folder)
     rows = compare([table], CRITERIA)
     different = rows[rows["verdict"] == "differs"]
@@ -247,8 +248,10 @@ def test_bad_criteria_are_refused_in_words(given, words):
 
 
 def test_limits_stand_in_the_readme_with_their_defaults():
-    lines = (config.SCHEMA_FILE.parents[2] / "config/README.md").read_text().splitlines()
-    kinds = yaml.safe_load(config.SCHEMA_FILE.read_text())["properties"]["comparison"]["properties"]
+    page = config.SCHEMA_FILE.parents[2] / "config/README.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    schema = yaml.safe_load(config.SCHEMA_FILE.read_bytes())
+    kinds = schema["properties"]["comparison"]["properties"]
     alpha = kinds.pop("alpha")
     assert any(f"`alpha` (default `{alpha['default']}`)" in line for line in lines)
     for kind, below in kinds.items():

@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def write(folder, rows, name=FILE):
-    (folder / name).write_text(json.dumps(rows))
+    (folder / name).write_text(json.dumps(rows), encoding="utf-8")
 
 
 def told(folder, name=FILE):
@@ -147,7 +147,7 @@ def test_codes_wider_than_the_latents_are_named(folder):
     ],
 )
 def test_an_unknown_layout_is_an_error_that_says_where(folder, text, words):
-    (folder / FILE).write_text(text)
+    (folder / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(SurgeryError, match=words) as caught:
         read_released(folder)
     assert FILE in str(caught.value)

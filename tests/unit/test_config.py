@@ -23,7 +23,7 @@ GOOD = {
 
 
 def read(name):
-    return yaml.safe_load((ROOT / "config" / name).read_text())
+    return yaml.safe_load((ROOT / "config" / name).read_bytes())
 
 
 def merged(base, extra):
@@ -376,15 +376,15 @@ def keys_of(schema):
 
 
 def test_every_key_has_a_description_a_default_and_its_line_in_the_readme():
-    lines = (ROOT / "config" / "README.md").read_text().splitlines()
-    for key, below in keys_of(yaml.safe_load(config.SCHEMA_FILE.read_text())):
+    lines = (ROOT / "config" / "README.md").read_text(encoding="utf-8").splitlines()
+    for key, below in keys_of(yaml.safe_load(config.SCHEMA_FILE.read_bytes())):
         assert below["description"].endswith(".")
         start = f"| `{key}` | `{json.dumps(below['default'])}` | "
         assert any(line.startswith(start) for line in lines), start
 
 
 def test_the_readme_example_is_valid():
-    text = (ROOT / "config" / "README.md").read_text()
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     example = text.partition("```yaml")[2].partition("```")[0]
     run = config.load(merged(read("quick.yaml"), yaml.safe_load(example)))
     assert (run.name, len(run.cells)) == ("mine", 4)
@@ -398,7 +398,9 @@ def test_reading_a_configuration_imports_nothing_heavy():
         "[figures.inputs(name) for name in figures.available()];"
         "print(*{'torch', 'numpy', 'pandas', 'xarray', 'matplotlib'} & sys.modules.keys())"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8"
+    )
     assert shown.stdout.strip() == ""
 
 

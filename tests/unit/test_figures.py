@@ -58,7 +58,9 @@ def test_figures_are_found_without_drawing_anything():
         "print(*figures.available(), *figures.inputs('latents'));"
         "sys.exit('matplotlib' in sys.modules)"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8"
+    )
     assert shown.stdout.split() == [
         *sorted([*SWEEPS, *SURGERIES, *OTHERS, "matched_sparsity"]),
         "latents",
@@ -280,7 +282,9 @@ style.save(figures.load("latents").draw({"latents": xarray.load_dataset(table)})
 def test_bytes_are_the_same_at_each_drawing_whatever_the_users_settings(tmp_path, latents):
     table, drawings = latents
     table.to_netcdf(tmp_path / "table.nc")
-    (tmp_path / "matplotlibrc").write_text("font.size: 20\nlines.linewidth: 9\nsavefig.dpi: 50\n")
+    (tmp_path / "matplotlibrc").write_text(
+        "font.size: 20\nlines.linewidth: 9\nsavefig.dpi: 50\n", encoding="utf-8"
+    )
     here, there = (
         [tmp_path / f"{place}.{end}" for end in ("pdf", "png", "svg")]
         for place in ("here", "there")

@@ -25,7 +25,7 @@ class Holder:
     def __init__(self, folder: Path, *names: str) -> None:
         command = [sys.executable, "-c", HOLD, str(folder), *names]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command, text=True, **pipes)
+        self.process = subprocess.Popen(command, **pipes, encoding="utf-8")
 
     def claimed(self) -> int:
         return int(self.process.stdout.readline())

@@ -97,7 +97,7 @@ def test_what_is_no_command_is_no_driver(tmp_path, capsys):
     (tmp_path / "nvidia-smi").mkdir()
     assert gpus.count({"PATH": str(tmp_path)}) == 0
     (tmp_path / "nvidia-smi").rmdir()
-    Path(tmp_path / "nvidia-smi").write_text("not executable")
+    Path(tmp_path / "nvidia-smi").write_text("not executable", encoding="utf-8")
     os.chmod(tmp_path / "nvidia-smi", 0o644)
     assert gpus.count({"PATH": str(tmp_path)}) == 0
     assert gpus.count({"PATH": "/nowhere"}) == 0

@@ -30,9 +30,9 @@ def run(tmp_path):
         path = tmp_path / "logs" / f"{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         job = {"step": name.partition("/")[0], **SAME, **times}
-        path.write_text(f"something was done\n{MARK}{json.dumps(job)}\n")
-    (tmp_path / "logs/fit/a/killed.log").write_text("something was being d")
-    (tmp_path / "logs/fit/a/silent.log").write_text("")
+        path.write_text(f"something was done\n{MARK}{json.dumps(job)}\n", encoding="utf-8")
+    (tmp_path / "logs/fit/a/killed.log").write_text("something was being d", encoding="utf-8")
+    (tmp_path / "logs/fit/a/silent.log").write_text("", encoding="utf-8")
     return tmp_path
 
 
@@ -61,7 +61,7 @@ def test_bars_of_one_lane_never_overlap(run):
 
 def test_the_report_is_complete(run):
     report(run, {"seeds": [0]})
-    told = json.loads((run / "manifest.json").read_text())
+    told = json.loads((run / "manifest.json").read_bytes())
     assert told["config"] == {"seeds": [0]}
     assert told["seconds"] == {"simulate": 10, "fit": 83, "evaluate": 5}
     assert {"commit", "modified", "versions", "hosts", "gpus", "jobs"} <= told.keys()
@@ -88,6 +88,6 @@ def test_every_step_of_the_workflow_has_a_colour():
     called = {
         step
         for rule in rules
-        for step in re.findall(r"python -m sae_surgery (\w+)", rule.read_text())
+        for step in re.findall(r"python -m sae_surgery (\w+)", rule.read_text(encoding="utf-8"))
     }
     assert called == COLOURS.keys() | {"report"}

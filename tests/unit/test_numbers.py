@@ -20,7 +20,7 @@ CONDITION = "frozen_decoder/mcc_ood/{}/frozen/n_latents=100"
 def written(tmp_path_factory):
     """Return what the step writes for a made-up run of all experiments."""
     path = make_run(tmp_path_factory.mktemp("numbers") / "run")
-    return path.parent, json.loads(path.read_text())
+    return path.parent, json.loads(path.read_bytes())
 
 
 def test_a_number_is_the_mean_over_seeds(written):
@@ -52,7 +52,7 @@ def test_steps_skip_what_is_not_known(tmp_path):
     table["mcc_ood"].loc[{"condition": "cold", "n_rounds": 10}] = 0.875
     path = write_table(tmp_path, table, "warm_start_decoder")
     numbers([path], **NO_PAGES, output=tmp_path / "numbers.json")
-    found = json.loads((tmp_path / "numbers.json").read_text())["numbers"]
+    found = json.loads((tmp_path / "numbers.json").read_bytes())["numbers"]
     key = "warm_start_decoder/mcc_ood/sae_mp/cold/n_latents=50/n_rounds="
     assert found[f"{key}first"]["text"] == "0.250"
     assert found[f"{key}best"]["text"] == "0.875"
@@ -63,7 +63,7 @@ def test_what_has_no_result_says_so(tmp_path):
     table["mcc_id"].loc[{"method": "pca", "n_latents": 50}] = np.nan
     path = write_table(tmp_path, table, "latents")
     numbers([path], **NO_PAGES, output=tmp_path / "numbers.json")
-    number = json.loads((tmp_path / "numbers.json").read_text())["numbers"]
+    number = json.loads((tmp_path / "numbers.json").read_bytes())["numbers"]
     assert number["latents/mcc_id/pca/n_latents=50"]["text"] == "no result"
     assert number["latents/mcc_id/pca/n_latents=50"]["value"] is None
 
@@ -105,7 +105,7 @@ def test_a_truncated_table_is_named(tmp_path):
 
 def test_a_page_without_a_column_is_named(tmp_path):
     path = write_table(tmp_path, full_table("latents"), "latents")
-    (tmp_path / "claims.csv").write_text("claim,statement\nmine,Mine.\n")
+    (tmp_path / "claims.csv").write_text("claim,statement\nmine,Mine.\n", encoding="utf-8")
     pages = NO_PAGES | {"claims_path": tmp_path / "claims.csv"}
     with pytest.raises(SurgeryError, match=r"claims\.csv: lacks the column close, exp"):
         numbers([path], **pages, output=tmp_path / "numbers.json")

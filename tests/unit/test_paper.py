@@ -29,7 +29,7 @@ def manuscript(made, tmp_path):
 
     def write(text):
         source = tmp_path / "paper" / "main.typ"
-        source.write_text(START + text)
+        source.write_text(START + text, encoding="utf-8")
         typeset(source, tmp_path / "run" / "numbers.json", tmp_path / "main.pdf")
         return tmp_path / "main.pdf"
 
@@ -109,7 +109,7 @@ def test_nothing_is_left_behind_by_an_error(manuscript, tmp_path):
 
 def test_numbers_that_are_no_json_are_refused(manuscript, tmp_path):
     path = tmp_path / "run" / "numbers.json"
-    path.write_text(path.read_text()[:1000])
+    path.write_text(path.read_text(encoding="utf-8")[:1000], encoding="utf-8")
     with pytest.raises(SurgeryError, match=r"numbers\.json: not a readable file of numbers"):
         manuscript("Nothing.")
 
@@ -140,8 +140,8 @@ def test_results_that_are_written_out_are_found(text, found):
 
 def test_the_manuscript_asks_only_for_what_a_full_run_has(made):
     """What it asks for and no run has would leave a sentence out without a word."""
-    document = json.loads(made.read_text())
-    text = (PAPER / "main.typ").read_text()
+    document = json.loads(made.read_bytes())
+    text = (PAPER / "main.typ").read_text(encoding="utf-8")
     assert set(document["known"]["experiments"]) == {*document["figures"]}
     for name in document["figures"]:
         assert f'fig("{name}")' in text

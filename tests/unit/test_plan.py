@@ -11,7 +11,7 @@ from sae_surgery.plan import as_text, read_summary, summarise
 from sae_surgery.problem import Cell
 
 ROOT = Path(__file__).parents[2]
-RUN = config.load(yaml.safe_load((ROOT / "config/quick.yaml").read_text()))
+RUN = config.load(yaml.safe_load((ROOT / "config/quick.yaml").read_bytes()))
 SMALL, LARGE = Cell.parse("n100_k10_m47_s5000"), Cell.parse("n10000_k10_m139_s5000")
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 

@@ -20,11 +20,11 @@ def toy(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "PACKAGE", "toy")
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
 
     def digest(**edited):
         for name, text in edited.items():
-            (tmp_path / f"{name}.py").write_text(text)
+            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
         for cached in (provenance._tree, provenance._imports, provenance._meaning):
             cached.cache_clear()
         return provenance.source_digest("toy.step")

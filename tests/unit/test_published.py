@@ -18,7 +18,7 @@ def facts():
 
 
 def test_every_experiment_of_the_paper_has_facts():
-    run = config.load(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
+    run = config.load(yaml.safe_load((ROOT / "config/paper.yaml").read_bytes()))
     assert set(published.available()) == set(run.experiments)
 
 
@@ -54,7 +54,7 @@ def test_words_are_those_of_the_project(facts):
 
 
 def test_cells_are_those_of_the_paper(facts):
-    run = config.load(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
+    run = config.load(yaml.safe_load((ROOT / "config/paper.yaml").read_bytes()))
     for experiment, some in facts.groupby("experiment"):
         names = {
             f"n{n}_k{k}_m{m}_s{samples}"
@@ -81,5 +81,5 @@ def test_seeds_that_are_missing_are_told(facts):
 def test_files_are_small_and_their_columns_explained():
     files = list(published.FOLDER.glob("*.csv"))
     assert sum(path.stat().st_size for path in files) < 1e6
-    text = (published.FOLDER / "README.md").read_text()
+    text = (published.FOLDER / "README.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in [*published.PLACE, "n_seeds"])

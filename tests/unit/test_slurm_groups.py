@@ -47,9 +47,11 @@ class Member(SimpleNamespace):
 
     def end(self, how: str) -> None:
         if how != "not begun":
-            Path(self.log[0]).write_text("noise\n" + f"{MARK}{{}}\n" * (how == "well"))
+            Path(self.log[0]).write_text(
+                "noise\n" + f"{MARK}{{}}\n" * (how == "well"), encoding="utf-8"
+            )
         if how == "well":
-            Path(self.output[0]).write_text("result")
+            Path(self.output[0]).write_text("result", encoding="utf-8")
 
 
 @pytest.fixture

@@ -152,3 +152,26 @@ def test_file_made_from_other_inputs_is_stale(tmp_path):
     path = write_model(tmp_path / "model.nc")
     with pytest.raises(StoreError, match="stale or foreign; it was made from another data file"):
         store.read(path, "model", {"data": "another"})
+
+
+def test_a_file_that_is_open_is_read_and_replaced_all_the_same(tmp_path):
+    path = write_model(tmp_path / "model.nc")
+    first, held = store.read(path, "model"), netCDF4.Dataset(path)
+    write_model(path, values=VALUES + 1)
+    np.testing.assert_array_equal(store.read(path, "model")["weights"].values, VALUES + 1)
+    np.testing.assert_array_equal(first["weights"].values, VALUES)
+    held.close()
+    with netCDF4.Dataset(path, "a"):
+        np.testing.assert_array_equal(store.read(path, "model")["weights"].values, VALUES + 1)
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    with pytest.raises(StoreError, match=f"^{tmp_path}: "):
+        store.read(tmp_path, "model")
+    with pytest.raises(StoreError, match=r"model\.nc: cannot be read: .*Not a directory"):
+        store.read(write_model(tmp_path / "model.nc") / "model.nc", "model")
+
+
+def test_names_with_spaces_and_umlauts_are_names(tmp_path):
+    path = write_model(tmp_path / "ein Ordner/größer\nmodel.nc")
+    np.testing.assert_array_equal(store.read(path, "model")["weights"].values, VALUES)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from sae_surgery.files import walk
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config", "paper", "profiles", "slurm", "workflow")
 SECONDS = 300
@@ -40,7 +42,7 @@ class Project:
 
     def configure(self, **changes) -> None:
         """Write the tiny configuration with some keys changed."""
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | changes))
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | changes), encoding="utf-8")
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", *arguments, "--configfile", "tiny.yaml"]
@@ -53,8 +55,8 @@ class Project:
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=SECONDS,
+            encoding="utf-8",
         )
 
     def succeed(self, *arguments: str) -> str:
@@ -95,13 +97,13 @@ class Project:
     def append(self, module: str, text: str) -> None:
         """Add a line to a module of the package."""
         path = self.folder / "workflow" / "sae_surgery" / module
-        path.write_text(path.read_text() + f"\n\n{text}\n")
+        path.write_text(path.read_text(encoding="utf-8") + f"\n\n{text}\n", encoding="utf-8")
 
     def contents(self) -> dict[str, bytes]:
         """Return all results; logs, benchmarks and what tells of times aside."""
         kept = (
             path
-            for path in self.results.rglob("*")
+            for path in walk(self.results)
             if path.suffix in {".nc", ".pdf", ".png", ".csv", ".md"} and path.stem != "timeline"
         )
         return {str(path.relative_to(self.results)): path.read_bytes() for path in kept}

@@ -21,14 +21,14 @@ def kept(reference, tmp_path) -> Project:
 
 def test_all_that_follows_from_tables_is_made_from_them_alone(kept, reference):
     manifest = kept.results / "manifest.json"
-    manifest.write_text("kept, too")
+    manifest.write_text("kept, too", encoding="utf-8")
     kept.succeed()
     drawn = kept.contents()
     finished = reference.contents()
     scored = {name for name in finished if name.startswith("paper/")}
     expected = {name for name in scored if not name.startswith("paper/metrics")}
     assert drawn == {name: finished[name] for name in expected}
-    assert manifest.read_text() == "kept, too"
+    assert manifest.read_text(encoding="utf-8") == "kept, too"
     assert "Nothing to be done" in kept.succeed()
 
 

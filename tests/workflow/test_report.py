@@ -22,6 +22,6 @@ def test_the_report_holds_the_figures_their_questions_and_captions(finished):
 
 def test_the_report_is_one_page_if_asked_for(finished):
     finished.succeed("fig_latents", "--report", "report.html")
-    page = (finished.folder / "report.html").read_text()
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
     assert "latents_all.png" in page
     assert "the level of chance" in page

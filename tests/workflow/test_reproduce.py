@@ -8,7 +8,7 @@ import pytest
 from project import ROOT
 from sae_surgery import figures
 
-PAGE = (ROOT / "REPRODUCE.md").read_text()
+PAGE = (ROOT / "REPRODUCE.md").read_text(encoding="utf-8")
 
 
 def test_every_figure_is_on_the_page():

@@ -38,7 +38,7 @@ def test_everything_is_made(operated):
         for method in CHOSEN["methods"]:
             assert f"operations/{surgery}/{CELL}/{method}.nc" in made
     assert {"paper/verdict.nc", "paper/verdict.csv"} <= made
-    assert "SAE (ReLU)" in (operated.results / "paper/verdict.md").read_text()
+    assert "SAE (ReLU)" in (operated.results / "paper/verdict.md").read_text(encoding="utf-8")
 
 
 def test_the_second_run_does_nothing(operated):

@@ -85,13 +85,18 @@ def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
 
 def test_an_edited_fact_is_compared_again(finished):
     facts = finished.folder / "workflow/sae_surgery/published/latents.csv"
-    facts.write_text(facts.read_text().replace("0.981733", "0.881733"))
+    facts.write_text(
+        facts.read_text(encoding="utf-8").replace("0.981733", "0.881733"), encoding="utf-8"
+    )
     assert finished.planned() == {"compare", "quote", "typeset"}
 
 
 def test_an_edited_manuscript_is_typeset_again_and_a_misspelt_figure_named(finished):
     source = finished.folder / "paper/main.typ"
-    source.write_text(source.read_text().replace('#fig("latents")', '#fig("latent")'))
+    source.write_text(
+        source.read_text(encoding="utf-8").replace('#fig("latents")', '#fig("latent")'),
+        encoding="utf-8",
+    )
     assert finished.planned() == {"typeset"}
     failed = finished.run()
     assert failed.returncode != 0
@@ -133,7 +138,7 @@ def test_a_truncated_file_is_named_and_heals_when_deleted(finished, reference):
     os.truncate(damaged, damaged.stat().st_size // 2)
     failed = finished.run()
     assert failed.returncode != 0
-    log = (finished.results / f"logs/paper/evaluate/{CELL}.log").read_text()
+    log = (finished.results / f"logs/paper/evaluate/{CELL}.log").read_text(encoding="utf-8")
     complaint = f"results/tiny/codes/{CELL}/pca.nc"
     assert complaint in log
     assert log.strip() in failed.stdout
@@ -230,7 +235,7 @@ def test_the_configurations_of_the_project_are_some_hundred_jobs(fresh, name):
 
 
 def test_a_configuration_is_laid_over_the_default(fresh):
-    chosen = yaml.safe_load((ROOT / "config" / "quick.yaml").read_text())["sweeps"]["sparsity"]
+    chosen = yaml.safe_load((ROOT / "config" / "quick.yaml").read_bytes())["sweeps"]["sparsity"]
     fresh.configure(experiments=["sparsity"], methods=["raw"])
     shown = fresh.succeed("--dry-run", "data")
     assert len(re.findall(r"^rule simulate:", shown, re.MULTILINE)) == len(chosen["k"])

@@ -7,12 +7,13 @@ workflow of the same commit has nothing to do.
 
 import gzip
 import io
+import sys
 import tarfile
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sae_surgery.files import replacing
+from sae_surgery.files import replacing, walk
 
 RECORDS = Path(".snakemake/metadata")
 COMPRESSION = 1
@@ -22,7 +23,8 @@ COMPRESSION = 1
 def pack(folder: Path, made: Iterable[Path], config: str, output: Path) -> None:
     """Write a `.tar.gz` of a run's files, with Snakemake's records of them.
 
-    The same files with the same times give the same bytes.
+    The same files with the same times give the same bytes. What links lead to is packed as the
+    files that it is.
 
     Parameters
     ----------
@@ -38,18 +40,20 @@ def pack(folder: Path, made: Iterable[Path], config: str, output: Path) -> None:
     Raises
     ------
     SurgeryError
-        If the archive cannot be written.
+        If a folder cannot be read, or the archive cannot be written.
     """
     config_file = folder / "config.yaml"
     # What begins with a dot is being written, or was left by a writer that was killed.
-    beside = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    beside = (path for path in walk(folder) if path.name[0] != ".")
     files = {*made, *beside} - {config_file}
     records = [path for path, file in _records() if file in files]
     with (
         replacing(output) as temporary,
         temporary.open("wb") as raw,
         gzip.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as zipped,
-        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        tarfile.open(
+            fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT, dereference=True
+        ) as archive,
     ):
         text = config.encode()
         described = tarfile.TarInfo(str(config_file))
@@ -62,14 +66,29 @@ def pack(folder: Path, made: Iterable[Path], config: str, output: Path) -> None:
 def _records() -> Iterator[tuple[Path, Path]]:
     """Yield Snakemake's records, each with the file that it is of.
 
-    A record is named after its file, in base 64; names too long for the file system go on in
-    folders that begin with an @.
+    What else lies among them, such as NFS's names of files that were deleted while in use, is left
+    out, with a line on standard error.
     """
-    for path in RECORDS.rglob("*"):
-        if path.is_file():
-            parts = path.relative_to(RECORDS).parts
-            name = "".join(part.removeprefix("@") for part in parts)
-            yield path, Path(urlsafe_b64decode(name).decode())
+    for path in walk(RECORDS):
+        file = _recorded(path.relative_to(RECORDS))
+        if file is None:
+            print(f"{path}: left out, not a record of Snakemake's", file=sys.stderr)
+        else:
+            yield path, file
+
+
+def _recorded(record: Path) -> Path | None:
+    """Return the file that a record is of, which names it in base 64; None if it is of none.
+
+    Names too long for the file system go on in folders that begin with an @.
+    """
+    name = "".join(part.removeprefix("@") for part in record.parts).encode()
+    try:
+        file = urlsafe_b64decode(name)
+        # Decoding skips what is not base 64.
+        return Path(file.decode()) if urlsafe_b64encode(file) == name else None
+    except ValueError:
+        return None
 
 
 def _anonymous(described: tarfile.TarInfo) -> tarfile.TarInfo:

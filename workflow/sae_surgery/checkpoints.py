@@ -99,10 +99,10 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget all states: what was trained has been written."""
         for path in self._files:
-            path.unlink(missing_ok=True)
             sweep(path)
-            # Others may be in training.
+            # Others may be in training; and where nothing can be removed, it does no harm.
             with suppress(OSError):
+                path.unlink(missing_ok=True)
                 path.parent.rmdir()
 
     def _load(self) -> dict[str, Any] | None:
@@ -131,7 +131,6 @@ class Checkpoint:
         states = [dict(each.state_dict()) for each in kept]
         saved = {"training": self.path.stem, "n_done": n_done, "states": states}
         with replacing(self.path) as temporary:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 torch.save(saved, temporary)
             except RuntimeError as error:

@@ -4,6 +4,7 @@ This file only declares arguments; the steps, with their heavy imports, are load
 """
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -45,6 +46,7 @@ class _Distinct(argparse.Action):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exit with 2 and one line on what a user can put right."""
+    _escape_what_cannot_be_printed()
     options = vars(_parser().parse_args(arguments))
     run, written = options.pop("run"), options.pop("written", ())
     try:
@@ -53,6 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SurgeryError as error:
         print(f"sae-surgery: {error}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
+
+
+def _escape_what_cannot_be_printed() -> None:
+    """Print characters that the locale's encoding lacks as escapes, which stderr does anyway."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

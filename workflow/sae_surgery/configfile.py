@@ -86,7 +86,8 @@ def summary(path: Path) -> str:
         If Snakemake refuses.
     """
     command = [sys.executable, "-m", "snakemake", "--summary", "--configfile", str(path)]
-    done = subprocess.run([*command, "--config", COMPUTES], capture_output=True, text=True)
+    command += ["--config", COMPUTES]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise SurgeryError(f"snakemake --summary failed:\n{done.stderr.strip()}")
     return done.stdout

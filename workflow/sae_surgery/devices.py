@@ -50,7 +50,7 @@ def _processor() -> str:
     """Return the processor's model; `platform.processor()` is empty on most Linux systems."""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text().splitlines():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -4,8 +4,9 @@ It is put together from the records in the logs of the steps (`sae_surgery.recor
 several runs of Snakemake they are of, and is nobody's input.
 """
 
-import json
+import os
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sae_surgery.records import MARK
+from sae_surgery import records
+from sae_surgery.files import walk
 from sae_surgery.store import LIBRARIES
 
 SOURCE = Path(__file__).parents[2]
@@ -44,15 +46,17 @@ class Job:
 def read_jobs(logs: Path) -> list[Job]:
     """Return all jobs that have left a record, in the order of their beginning.
 
-    A job's record is that of its last attempt.
+    A job's record is that of its last attempt. One that lacks what a `Job` has, or has more, is of
+    another version of this package; it is left out, with a line on standard error.
     """
     jobs = []
-    for path in logs.rglob("*.log"):
-        lines = path.read_text(errors="replace").splitlines()
-        if lines and lines[-1].startswith(MARK):
-            told = json.loads(lines[-1].removeprefix(MARK))
-            sequences = {key: tuple(told.pop(key)) for key in ("inputs", "outputs")}
-            jobs.append(Job(str(path.relative_to(logs).with_suffix("")), **told, **sequences))
+    for path in walk(logs):
+        record = records.of_log(path) if path.suffix == ".log" else None
+        if record is not None:
+            try:
+                jobs.append(_job(str(path.relative_to(logs).with_suffix("")), record))
+            except (KeyError, TypeError) as error:
+                print(f"{path}: left out, its record is of another form ({error})", file=sys.stderr)
     return _with_waits(sorted(jobs, key=lambda job: job.began))
 
 
@@ -95,6 +99,11 @@ def manifest(run: Path, jobs: list[Job], config: Mapping[str, Any]) -> dict[str,
     }
 
 
+def _job(name: str, record: Mapping[str, Any]) -> Job:
+    sequences = {key: tuple(record[key]) for key in ("inputs", "outputs")}
+    return Job(name, **record | sequences)
+
+
 def _with_waits(jobs: list[Job]) -> list[Job]:
     makers = {path: job for job in jobs for path in job.outputs}
     begin = jobs[0].began if jobs else 0.0
@@ -112,14 +121,23 @@ def _with_wait(job: Job, makers: Mapping[str, Job], begin: float) -> Job:
 
 
 def source() -> dict[str, Any]:
-    """Return the commit that the package is of, and whether it was changed; None outside git."""
+    """Return the commit that the package is of, and whether it was changed.
+
+    Both are None where the project is no repository of its own, such as a release that was unpacked
+    within another.
+    """
+    top = _git("rev-parse", "--show-toplevel")
+    if not top or not os.path.samefile(top, SOURCE):
+        return {"commit": None, "modified": None}
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
 def _git(*arguments: str) -> str | None:
+    """Return what git says of the project's folder, whatever GIT_DIR names; None if it fails."""
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
     try:
-        shown = subprocess.run(["git", *arguments], cwd=SOURCE, capture_output=True, text=True)
-    except FileNotFoundError:
+        done = subprocess.run(["git", *arguments], cwd=SOURCE, env=environment, capture_output=True)
+    except OSError:
         return None
-    return shown.stdout.strip() if shown.returncode == 0 else None
+    return os.fsdecode(done.stdout).removesuffix("\n") if done.returncode == 0 else None

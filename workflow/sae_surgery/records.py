@@ -1,4 +1,4 @@
-"""What each job did, told in the last line of its log: what it read and wrote, when and where."""
+"""What each job did, in the last line of its log: what it read and wrote, when and where."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def record(step: str, run: Callable[..., None], options: Mapping[str, Any], bega
     began
         Seconds since the epoch at which the process began.
     """
-    inputs = [path for path in _paths(options.values()) if path.is_file()]
+    inputs = [path for path in _paths(options.values()) if os.path.isfile(path)]
     date_back(inputs)
     first = len(files.written)
     run(**options)
@@ -48,23 +48,44 @@ def record(step: str, run: Callable[..., None], options: Mapping[str, Any], bega
 
 
 def tells_of_success(log: str) -> bool:
-    """Return whether a step's log ends with its record."""
+    """Return whether a step's log ends with its record: the step itself went well."""
     try:
-        lines = Path(log).read_text(errors="replace").splitlines()
+        return of_log(Path(log)) is not None
     except OSError:
         return False
-    return bool(lines) and lines[-1].startswith(MARK)
 
 
 def date_back(paths: Iterable[Path]) -> None:
     """Date files of the future now: a clock was ahead when they were written.
 
-    Snakemake throws away what was made from a file that is dated later.
+    Snakemake throws away what was made from a file that is dated later. Where the date cannot be
+    changed, as on a read-only mount or a file of another owner, a line on standard error says so.
     """
     now = time.time()
     for path in paths:
-        if path.stat().st_mtime > now:
-            os.utime(path, (now, now))
+        try:
+            if path.stat().st_mtime > now:
+                os.utime(path, (now, now))
+        except OSError as error:
+            print(f"{path}: dated in the future, as Snakemake will mind ({error})", file=sys.stderr)
+
+
+def of_log(path: Path) -> dict[str, Any] | None:
+    """Return the record in a step's log; None if the step has not run to its end.
+
+    Raises
+    ------
+    OSError
+        If there is no such log.
+    """
+    # What libraries print may be in any encoding.
+    last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+    if not last or not last[0].startswith(MARK):
+        return None
+    try:
+        return json.loads(last[0].removeprefix(MARK))
+    except ValueError:
+        return None
 
 
 def _paths(values: Iterable[Any]) -> Iterable[Path]:

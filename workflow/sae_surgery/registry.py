@@ -73,7 +73,7 @@ class Registry:
 
     def _tree(self, name: str) -> ast.Module:
         if name not in self._trees:
-            self._trees[name] = ast.parse((self.folder / f"{name}.py").read_text())
+            self._trees[name] = ast.parse((self.folder / f"{name}.py").read_bytes())
         return self._trees[name]
 
     @cached_property

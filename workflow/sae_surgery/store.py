@@ -7,9 +7,12 @@ seconds and peak memory stay out, so that the same inputs give the same bytes (S
 files hold them).
 """
 
+import fcntl
 import hashlib
 import json
 import math
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -23,6 +26,9 @@ import xarray as xr
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files import replacing
 
+LOCKING = "HDF5_USE_FILE_LOCKING"
+"""What HDF5 asks whether to lock files; the package says no, unless the user has decided."""
+UNLOCK = f"{LOCKING}=FALSE in the environment"
 CONVENTIONS = "CF-1.11"
 AT_ONCE = 2**24
 """Numbers that are read at once to be checked."""
@@ -138,12 +144,11 @@ def _write(
     attributes: Mapping[str, Any],
 ) -> None:
     with replacing(path) as temporary:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with netCDF4.Dataset(temporary, "w", format="NETCDF4") as file:
+        with _open(temporary, "w") as file:
             file.setncatts(_attributes(kind, origin, attributes))
             for name, variable in variables:
                 _write_variable(file, name, variable)
-        with netCDF4.Dataset(temporary, "a") as file:
+        with _open(temporary, "a") as file:
             _check(file, path, kind)
             file.setncattr("digest", _content_digest(file, path))
 
@@ -159,25 +164,66 @@ def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.D
     Raises
     ------
     StoreError
-        If the file is missing, damaged, of another kind, or made from other inputs.
+        If the file is missing, locked, damaged, of another kind, or made from other inputs.
     """
-    if not path.is_file():
-        raise StoreError(f"{path}: there is no such file")
     try:
-        with netCDF4.Dataset(path) as file:
+        with _open(path, "r") as file:
             _check(file, path, kind)
             recorded, found = getattr(file, "digest", None), _content_digest(file, path)
             made_from = json.loads(file.inputs)
     except (OSError, RuntimeError, AttributeError, json.JSONDecodeError) as error:
-        raise StoreError(
-            f"{path}: not a readable result file, truncated perhaps ({error})"
-        ) from error
+        raise StoreError(f"{path}: {_fault(error)}") from error
     if recorded != found:
         raise StoreError(f"{path}: damaged; its content does not match the digest that it carries")
     for role, digest in (inputs or {}).items():
         if made_from.get(role) != digest:
             raise StoreError(f"{path}: stale or foreign; it was made from another {role} file")
-    return xr.open_dataset(path, engine="netcdf4", decode_cf=False, cache=True)
+    # By its name alone xarray makes that absolute: the locale may lack the folders' characters.
+    return xr.open_dataset(xr.backends.NetCDF4DataStore.open(path), decode_cf=False, cache=True)
+
+
+def _open(path: Path, mode: str) -> netCDF4.Dataset:
+    """Open a file, in one of the library's modes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened. The library's own error numbers, which are negative, are of its
+        content then: a lock, which they do not tell from damage, is named.
+    """
+    try:
+        return netCDF4.Dataset(path, mode, format="NETCDF4")
+    except UnicodeEncodeError as error:
+        encoding = sys.getfilesystemencoding()
+        raise OSError(f"its name has characters that the locale's {encoding} lacks") from error
+    except OSError as error:
+        lock = _lock_on(path)
+        if lock is None:
+            raise
+        raise OSError(lock) from error
+
+
+def _lock_on(path: Path) -> str | None:
+    """Return what keeps HDF5, where it locks files, from locking this one; None if nothing does."""
+    if os.environ.get(LOCKING, "TRUE").upper() in {"FALSE", "0"} or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return f"locked: another program has it open for writing; {UNLOCK} lets it be read"
+        except OSError as error:
+            return f"its file system refuses locks ({error.strerror}); {UNLOCK} does without"
+    return None
+
+
+def _fault(error: Exception) -> str:
+    """Return what is wrong with a file that an error kept from being read."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError) and (error.errno or 0) >= 0:
+        return f"cannot be read: {error}"
+    return f"not a readable result file, truncated perhaps ({error})"
 
 
 def _attributes(kind: str, origin: Origin, attributes: Mapping[str, Any]) -> dict[str, Any]:

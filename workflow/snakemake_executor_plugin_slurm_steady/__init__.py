@@ -189,7 +189,8 @@ class Executor(plugin.Executor):
 
     def _look_at_pending_jobs(self) -> None:
         query = ["squeue", "--noheader", "--states=PENDING", "--format=%i|%r", "--name"]
-        shown = subprocess.run([*query, self.run_uuid], capture_output=True, text=True).stdout
+        asked = [*query, self.run_uuid]
+        shown = subprocess.run(asked, capture_output=True, text=True, errors="replace").stdout
         for job, reason in (line.split("|", 1) for line in shown.splitlines()):
             # Newer versions of Slurm write underscores.
             if reason.replace("_", " ") == "launch failed requeued held":

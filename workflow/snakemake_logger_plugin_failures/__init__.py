@@ -91,6 +91,6 @@ def _end(logs: Iterable[str]) -> list[str]:
     """Return the last lines, indented, of the first log that there is: the step's, or Slurm's."""
     for log in logs:
         with contextlib.suppress(OSError):
-            lines = Path(log).read_text(errors="replace").splitlines()
+            lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
             return [f"    {line}" for line in lines[-LINES_OF_A_LOG:]]
     return []

@@ -16,6 +16,7 @@ from sae_surgery.comparison.plot import scatter
 from sae_surgery.comparison.rows import MISSING, VERDICTS
 from sae_surgery.comparison.summary import statement, sums, worst
 from sae_surgery.figures import style
+from sae_surgery.files import read_text
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 WORST = 30
@@ -44,7 +45,7 @@ def as_html(
     reasons = {why: place for place, why in enumerate(compared["why"].unique(), start=1)}
     return (
         _environment()
-        .from_string(TEMPLATE.read_text())
+        .from_string(read_text(TEMPLATE))
         .render(
             title=title,
             lead=statement(rows),

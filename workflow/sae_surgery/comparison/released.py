@@ -53,7 +53,7 @@ def _numbers(folder: Path, source: str, file: str) -> Iterator[dict[str, Any]]:
     """Yield the numbers of a file."""
     path = folder / file
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise SurgeryError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):

@@ -60,7 +60,7 @@ def _require(name: str) -> None:
 @cache
 def _declared_inputs(name: str) -> tuple[str, ...]:
     """Return the literal that the module assigns to `INPUTS`; empty if it assigns none."""
-    for node in ast.parse((FOLDER / f"{name}.py").read_text()).body:
+    for node in ast.parse((FOLDER / f"{name}.py").read_bytes()).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "INPUTS":
             return ast.literal_eval(node.value)
     return ()

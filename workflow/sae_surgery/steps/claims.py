@@ -22,6 +22,5 @@ def claims(list_path: Path, table_paths: Sequence[Path], output_dir: Path) -> No
     tables, chosen = {table.attrs["experiment"]: table for table in read}, load(list_path)
     judgements = judge(chosen, tables)
     by_correction = judge_by_correction(chosen, tables["audit"]) if "audit" in tables else None
-    output_dir.mkdir(parents=True, exist_ok=True)
     write_text(output_dir / "claims.csv", as_frame(judgements).to_csv(index=False))
     write_text(output_dir / "claims.md", as_markdown(judgements, by_correction))

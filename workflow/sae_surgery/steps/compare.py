@@ -54,7 +54,6 @@ def compare(
         facts = published.facts_of(table.attrs["experiment"] for table in tables)
         findings = [*released.findings, *hold_against(facts, released.numbers)]
     title = "Published and reproduced: run {run}, protocol {protocol}".format_map(tables[0].attrs)
-    output_dir.mkdir(parents=True, exist_ok=True)
     write_text(output_dir / "comparison.html", as_html(rows, criteria, title, findings))
     write_text(output_dir / "comparison.md", as_markdown(rows, title))
     write_text(output_dir / "comparison.csv", rows.to_csv(index=False, float_format="%.7g"))

@@ -21,7 +21,6 @@ def draw(name: str, table_paths: Sequence[Path], output_dir: Path) -> None:
     for path in table_paths:
         table = store.read(path, "table").set_coords(["title", "family"])
         tables[table.attrs["experiment"]] = table
-    output_dir.mkdir(parents=True, exist_ok=True)
     for stem, drawing in figure.draw(tables).items():
         style.save(drawing, [output_dir / f"{stem}.pdf", output_dir / f"{stem}.png"])
     write_text(output_dir / f"{name}.csv", figure.numbers(tables).to_csv(index=False))

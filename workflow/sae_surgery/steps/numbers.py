@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def _page(path: Path, name: str) -> pd.DataFrame:
 
 def _relative(path: Path, output: Path) -> str:
     try:
-        return path.resolve().relative_to(output.resolve().parent).as_posix()
+        return Path(os.path.abspath(path)).relative_to(os.path.abspath(output.parent)).as_posix()
     except ValueError as error:
         raise SurgeryError(
             f"{path}: is not below {output.parent}, the folder of {output}"

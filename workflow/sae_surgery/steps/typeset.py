@@ -8,7 +8,7 @@ from typing import Any
 import typst
 
 from sae_surgery.errors import SurgeryError
-from sae_surgery.files import replacing
+from sae_surgery.files import read_text, replacing
 from sae_surgery.prose import bare_numbers
 from sae_surgery.steps.numbers import digest
 
@@ -26,7 +26,7 @@ def typeset(source: Path, numbers_path: Path, output: Path) -> None:
         out, or is no valid Typst.
     """
     _require_fresh(numbers_path)
-    written_out = bare_numbers(source.read_text())
+    written_out = bare_numbers(read_text(source))
     if written_out:
         lines = "\n".join(f"  line {line}: {text}" for line, text in written_out)
         raise SurgeryError(f"{source}: numbers must be quoted by their key, not written:\n{lines}")
@@ -54,7 +54,7 @@ def _require_fresh(path: Path) -> None:
 
 def _sources(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text())["sources"]
+        return json.loads(path.read_bytes())["sources"]
     except (OSError, ValueError, KeyError) as error:
         raise SurgeryError(f"{path}: not a readable file of numbers ({error!r})") from error
 
