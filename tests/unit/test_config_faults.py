@@ -400,4 +400,6 @@ def test_snakemake_refuses_a_key_given_twice(tmp_path):
     path.write_text("seeds: [0]\nseeds: [1]\n")
     done = snakemake("--dry-run", "data", "--configfile", str(path))
     assert done.returncode != 0
-    assert "mine.yaml: the key 'seeds' is given twice, in lines 1 and 2" in done.stderr
+    assert (
+        "mine.yaml: the key 'seeds' is given twice, in lines 1 and 2" in done.stdout + done.stderr
+    )
