@@ -118,9 +118,18 @@ BAD = {
     "absurd epochs": ("settings: {sae_relu: {epochs: 1e12}}", ["epochs: 1000000000000", "up to"]),
     "setting misspelt": ("settings: {sae_relu: {epoch: 3}}", ["'epoch'", "mean 'epochs'"]),
     "null settings": ("settings: {sae_relu: }", ["settings.sae_relu: None", "object"]),
-    "key misspelt": ("sedes: [0]", ["mine.yaml:2: sedes", "mean 'seeds'"]),
-    "key of a sweep misspelt": ("surgeries: {cell_of: x}", ["surgeries.cell_of", "'cells_of'"]),
-    "limit misspelt": ("comparison: {mcc: {margn: 1}}", ["comparison.mcc.margn", "'margin'"]),
+    "key misspelt": (
+        "sedes: [0]",
+        ["mine.yaml:2: configuration: unknown key 'sedes'", "mean 'seeds'"],
+    ),
+    "key of a sweep misspelt": (
+        "surgeries: {cell_of: x}",
+        ["surgeries: unknown key 'cell_of'", "mean 'cells_of'"],
+    ),
+    "limit misspelt": (
+        "comparison: {mcc: {margn: 1}}",
+        ["comparison.mcc: unknown key 'margn'", "mean 'margin'"],
+    ),
     "nan margin": ("comparison: {mcc: {margin: .nan}}", ["comparison.mcc.margin: nan", "finite"]),
     "seed a whole float": ("seeds: [1.0]", ["seeds.0: 1.0", "write 1"]),
     "seed for seeds": ("seeds: 3", ["seeds: 3", "write [3]"]),
@@ -163,7 +172,7 @@ def test_what_is_wrong_is_said_with_file_line_key_and_value(tmp_path, text, word
         ("mine: {leave_out: {pca: {k: [true]}}}", "sweeps.mine.leave_out.pca.k.0: True"),
         ("1: {}", "sweeps: '1' is not a valid name"),
         ('"a\\n": {}', "not a valid name"),
-        ("mine: {n_latent: [20]}", "sweeps.mine.n_latent: unknown key 'n_latent'; did you mean"),
+        ("mine: {n_latent: [20]}", "sweeps.mine: unknown key 'n_latent'; did you mean"),
     ],
 )
 def test_sweeps_that_cannot_be_are_refused(tmp_path, sweep, words):
@@ -178,10 +187,10 @@ def test_all_that_is_wrong_is_listed_at_once(tmp_path):
         load(tmp_path, text)
     keys = {problem.split(": ")[1] for problem in caught.value.problems}
     assert keys == {
-        "sedes",
+        "configuration",
         "methods",
         "run",
-        "settings.sae_relu.epoch",
+        "settings.sae_relu",
         "settings.sae_relu.penalty",
     }
 
@@ -284,7 +293,7 @@ def test_claims_are_checked_at_once_with_their_lines(tmp_path):
     path.write_text("- id: a\n  statment: x\n  made_in: y\n  checks: []\n")
     with pytest.raises(SurgeryError) as caught:
         claims.load(path)
-    assert "mine.yaml:2: 0.statment: unknown key 'statment'; did you mean" in str(caught.value)
+    assert "mine.yaml:2: 0: unknown key 'statment'; did you mean" in str(caught.value)
     assert "mine.yaml:4: 0.checks: [] is empty" in str(caught.value)
 
 
@@ -400,4 +409,6 @@ def test_snakemake_refuses_a_key_given_twice(tmp_path):
     path.write_text("seeds: [0]\nseeds: [1]\n")
     done = snakemake("--dry-run", "data", "--configfile", str(path))
     assert done.returncode != 0
-    assert "mine.yaml: the key 'seeds' is given twice, in lines 1 and 2" in done.stderr
+    assert (
+        "mine.yaml: the key 'seeds' is given twice, in lines 1 and 2" in done.stdout + done.stderr
+    )

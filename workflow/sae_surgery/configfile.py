@@ -5,6 +5,7 @@ of `--config` as numbers or texts whatever they are. So all is read here again.
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from sae_surgery import config as configuration
 from sae_surgery.config import ConfigError, Run
 from sae_surgery.documents import Document, parse_yaml, read_yaml
 from sae_surgery.errors import SurgeryError
+from sae_surgery.schemas import join
 
 DEFAULT = Path("config/quick.yaml")
 COMPUTES = "redraw=false"
@@ -124,7 +126,10 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 def _located(problem: str, places: Mapping[str, str]) -> str:
     """Put in front of a problem where the nearest key stands that is given."""
-    key = problem.partition(": ")[0]
+    key, _, said = problem.partition(": ")
+    unknown = re.match(r"unknown (?:key|setting) '(.+?)'", said)
+    if unknown:
+        key = join("" if key == "configuration" else key, unknown[1])
     while key and key not in places:
         key = key.rpartition(".")[0]
     return f"{places[key]}: {problem}" if key else problem

@@ -24,7 +24,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def problems(value: Any, checked: Mapping[str, Any], key: str = "") -> dict[str, list[str]]:
-    """Return what is wrong with a value: by its path with dots, lines that begin with that path.
+    """Return what is wrong with a value: by its path with dots, lines that begin with a path.
 
     Parameters
     ----------
@@ -36,14 +36,19 @@ def problems(value: Any, checked: Mapping[str, Any], key: str = "") -> dict[str,
     """
     found: dict[str, list[str]] = {}
     for error in _Validator(checked).iter_errors(value):
-        for path, line in _explain(error):
-            full = ".".join(part for part in (key, path) if part)
-            lines = found.setdefault(full, [])
-            line = f"{full or 'configuration'}: {line}"
+        at = join(key, *error.absolute_path)
+        for below, line in _explain(error):
+            lines = found.setdefault(join(at, *below), [])
+            line = f"{at or 'configuration'}: {line}"
             # Keys that are missing are one line, and found one by one.
             if line not in lines:
                 lines.append(line)
     return found
+
+
+def join(*parts: str | int) -> str:
+    """Return the path of a key with dots; parts that are empty are left out."""
+    return ".".join(str(part) for part in parts if part != "")
 
 
 def _match(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:
@@ -63,51 +68,51 @@ _Validator = validators.extend(
 )
 
 
-def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """Yield which key is wrong, and its value and what is allowed."""
-    key = ".".join(str(part) for part in error.absolute_path)
+def _explain(error: ValidationError) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield which key below is wrong, if it is one below, and the value and what is allowed."""
     limit, value = error.validator_value, error.instance
     shown = repr(value) if len(repr(value)) < 200 else f"{repr(value)[:200]}…"
     match error.validator:
         case "not":
-            yield key, f"only one of {', '.join(limit['required'])} can be given"
+            yield (), f"only one of {', '.join(limit['required'])} can be given"
         case "additionalProperties":
             known = error.schema.get("properties", {})
             for name in value:
                 if name not in known:
-                    below = f"{key}.{name}" if key else str(name)
                     hint = did_you_mean(str(name), known)
-                    yield below, f"unknown key {name!r}; {hint}allowed are {', '.join(known)}"
+                    yield (
+                        (str(name),),
+                        f"unknown key {name!r}; {hint}allowed are {', '.join(known)}",
+                    )
         case "required":
             missing = [name for name in limit if name not in value]
-            yield key, f"the key {', '.join(map(repr, missing))} is missing"
+            yield (), f"the key {', '.join(map(repr, missing))} is missing"
         case "type":
             wanted = [limit] if isinstance(limit, str) else limit
-            yield key, f"{shown} is not of type {' or '.join(wanted)}{_advice(value, wanted)}"
+            yield (), f"{shown} is not of type {' or '.join(wanted)}{_advice(value, wanted)}"
         case "enum":
             hint = did_you_mean(str(value), map(str, limit))
-            yield key, f"{shown} is unknown; {hint}allowed are {', '.join(map(str, limit))}"
+            yield (), f"{shown} is unknown; {hint}allowed are {', '.join(map(str, limit))}"
         case "minItems" | "minProperties":
-            yield key, f"{shown} is empty; at least one entry is needed"
+            yield (), f"{shown} is empty; at least one entry is needed"
         case "uniqueItems":
             twice = {repr(item) for index, item in enumerate(value) if item in value[:index]}
-            yield key, f"{shown} holds {', '.join(sorted(twice))} more than once"
+            yield (), f"{shown} holds {', '.join(sorted(twice))} more than once"
         case "minimum":
-            yield key, f"{shown} is too small; allowed are numbers from {limit}"
+            yield (), f"{shown} is too small; allowed are numbers from {limit}"
         case "exclusiveMinimum":
-            yield key, f"{shown} is too small; allowed are numbers above {limit}"
+            yield (), f"{shown} is too small; allowed are numbers above {limit}"
         case "maximum":
-            yield key, f"{shown} is too large; allowed are numbers up to {limit}"
+            yield (), f"{shown} is too large; allowed are numbers up to {limit}"
         case "maxLength":
-            yield key, f"{shown} is too long; allowed are up to {limit} characters"
+            yield (), f"{shown} is too long; allowed are up to {limit} characters"
         case "pattern":
-            yield key, f"{shown} is not a valid name; allowed are names that match {limit}"
+            yield (), f"{shown} is not a valid name; allowed are names that match {limit}"
         case "oneOf" if error.context:
             best = best_match(error.context)
-            relative = ".".join(str(part) for part in best.absolute_path) or key
-            yield relative, f"{shown} fits none of what is allowed; {best.message}"
+            yield (), f"{shown} fits none of what is allowed; {best.message}"
         case _:
-            yield key, error.message
+            yield (), error.message
 
 
 def _advice(value: Any, wanted: list[str]) -> str:

@@ -31,7 +31,7 @@ def make_settings(name: str, cls: type, given: Mapping[str, Any]) -> Any:
             hint = did_you_mean(key, defaults)
             allowed = ", ".join(defaults) or "none; it has no settings"
             unknown = f"unknown setting {key!r}; {hint}allowed are {allowed}"
-            problems.append(f"settings.{name}.{key}: {unknown}")
+            problems.append(f"settings.{name}: {unknown}")
         else:
             problems += _problems(f"settings.{name}.{key}", value, defaults[key])
     if problems:
