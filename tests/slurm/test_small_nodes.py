@@ -103,7 +103,8 @@ def test_only_members_that_had_begun_are_told_as_failed(survivor):
     (said,) = survivor.project.folder.glob(f".snakemake/slurm_logs/*/{survivor.group}.log")
     begun = set(re.findall(r"^    log: (\S+)$", said.read_text(), re.MULTILINE))
     failed = {re.search(r"log: (\S+) ", line)[1] for line in failures(survivor, "CANCELLED")}
-    assert failed == {log for log in begun if "simulate" not in log}
+    assert failed
+    assert failed <= {log for log in begun if "simulate" not in log}
 
 
 def test_the_job_killed_for_memory_is_told_in_slurm_s_words(survivor):
