@@ -70,3 +70,18 @@ def test_of_a_group_that_is_given_up_only_what_is_missing_has_failed(
     assert ended == ([], [REST], {REST})
     # Snakemake would try it again otherwise.
     assert REST.restart_times <= REST.attempt - 1
+
+
+def test_a_job_that_waits_for_what_may_never_come_is_named_once(monkeypatch, tmp_path):
+    (tmp_path / "squeue").write_text("#!/bin/sh\necho '7|BadConstraints'\necho '8|Resources'\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    said = []
+    executor = Executor.__new__(Executor)
+    executor.run_uuid, executor._stuck = "run", set()
+    executor.logger = SimpleNamespace(warning=said.append)
+    executor._submitted = [SubmittedJobInfo(SimpleNamespace(name="fit"), "7")]
+    executor._look_at_pending_jobs()
+    executor._look_at_pending_jobs()
+    (line,) = said
+    assert line.startswith("Slurm does not start job 7 (fit): BadConstraints. It may wait forever")
