@@ -41,13 +41,13 @@ READINGS = {
 RERUNS = {
     Cell(n_latents, 10, compressed_sensing_dim(n_latents, 10, 2.0), n_samples).name: reruns
     for n_latents, n_samples, reruns in (
-        (50, 5000, 10),
+        (50, 5000, 8),
         (100, 5000, 10),
         (500, 5000, 1),
         (1000, 5000, 1),
         # With more samples a training takes more steps, in which differences grow.
-        (100, 10_000, 5),
-        (100, 50_000, 2),
+        (100, 10_000, 3),
+        (100, 50_000, 1),
         (100, 100_000, 1),
     )
 }
