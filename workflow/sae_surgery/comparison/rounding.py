@@ -2,7 +2,8 @@
 
 Measured by `tests/contract/rounding.py`: trainings anew, on observations that differ in their last
 bit. `rounding.csv` has for each method, reading of codes, numbers of latents and samples, seed and
-rerun how far apart the two score; of `relative` metrics, as a share.
+rerun how far apart the two score; of `relative` metrics, as a share. What surgeries infer on the
+decoder was measured for small and short trainings only; larger ones have at least their bounds.
 
 Reruns are few where trainings are long, and the most of a few is soon exceeded. The bound is
 therefore no less than a prediction: of normal differences with mean zero, a further one exceeds t
