@@ -13,7 +13,7 @@ import xarray as xr
 
 from sae_surgery import store
 from sae_surgery.data import CellData
-from sae_surgery.store import Origin, Variable
+from sae_surgery.store import Origin, Slices, Variable
 
 ENTRIES_AT_ONCE = 2**22
 """Entries that are packed or written out at once: the two indices of each are 16 bytes."""
@@ -25,9 +25,9 @@ class PackedCodes:
 
     counts: np.ndarray
     """Number of entries of each row, (…, sample)."""
-    atoms: np.ndarray
+    atoms: np.ndarray | Slices
     """Index of the atom of each entry, (entry,)."""
-    values: np.ndarray
+    values: np.ndarray | Slices
     """Value of each entry, (entry,)."""
     n_atoms: int
 
@@ -63,11 +63,13 @@ class PackedCodes:
 
     @classmethod
     def stack(cls, parts: list["PackedCodes"]) -> "PackedCodes":
-        """Stack packed codes along a new first dimension."""
+        """Stack packed codes along a new first dimension, to be written: entries are not copied."""
+        n_entries = sum(len(part.atoms) for part in parts)
+        atoms, values = ([getattr(part, name) for part in parts] for name in ("atoms", "values"))
         return cls(
             np.stack([part.counts for part in parts]),
-            np.concatenate([part.atoms for part in parts]),
-            np.concatenate([part.values for part in parts]),
+            Slices((n_entries,), atoms[0].dtype, atoms),
+            Slices((n_entries,), values[0].dtype, values),
             parts[0].n_atoms,
         )
 

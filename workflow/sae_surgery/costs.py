@@ -18,7 +18,7 @@ LIGHT_MB = 250
 """Python with NumPy, xarray and NetCDF, for steps that need no PyTorch."""
 BASE_MB = 850
 """Python with PyTorch and Numba, which takes 0.2 GB while it compiles for the first time."""
-GPU_MB = 3000
+GPU_MB = 1500
 """CUDA's libraries in the memory of the machine. Assumed, not yet measured."""
 BASE_MINUTES = 20
 CPU_FLOPS_A_THREAD = 5e9
@@ -103,8 +103,8 @@ def operate(cell: Cell, surgery: str, method: str, run: Run) -> Cost:
     codes = (held + 2) * FLOAT32 * n_samples * cell.n_latents
     dense = methods.trait(method, "dense") and not surgeries.trait(surgery, "sparse")
     n_active = cell.n_latents if dense else cell.obs_dim
-    # One by one and stacked; so are their dictionaries.
-    packed = 2 * (INT32 + FLOAT32) * outcomes * n_samples * n_active
+    packed = (INT32 + FLOAT32) * outcomes * n_samples * n_active
+    # One by one and stacked.
     dictionaries = 2 * FLOAT32 * outcomes * cell.obs_dim * cell.n_latents
     pairs = (surgeries.trait(surgery, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
     size = _model(cell, method, run) + seeds * (codes + packed + dictionaries + pairs)

@@ -84,7 +84,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Slices:
-    """An array that is too large to hold: its slices along the first dimension, made one by one."""
+    """An array that is too large to hold: slices of it along the first dimension, one by one."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -255,8 +255,10 @@ def _write_variable(file: netCDF4.Dataset, name: str, variable: Variable) -> Non
     if variable.nan_means is not None:
         target.nan_means = variable.nan_means
     if isinstance(values, Slices):
-        for index, block in enumerate(values.slices):
-            target[index] = block
+        stop = 0
+        for part in values.slices:
+            start, stop = stop, stop + len(part)
+            target[start:stop] = part
     else:
         target[...] = values.astype(object) if text else values
 

@@ -44,7 +44,7 @@ def _variables(data: CellData) -> Iterator[tuple[str, Variable]]:
     dictionaries = Slices(
         (len(seeds), cell.obs_dim, cell.n_latents),
         np.dtype(np.float64),
-        (data.dictionary(index) for index in range(len(seeds))),
+        (data.dictionary(index)[None] for index in range(len(seeds))),
     )
     dims = ("seed", "obs", "latent")
     yield "dictionary", Variable(dims, dictionaries, f"true dictionary A, atoms of {cell.norms}")

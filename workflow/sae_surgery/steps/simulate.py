@@ -29,7 +29,7 @@ def _variables(cell: Cell, seeds: Sequence[int]) -> Iterator[tuple[str, Variable
     dictionaries = Slices(
         (len(seeds), cell.obs_dim, cell.n_latents),
         np.dtype(np.float64),
-        (draw_dictionary(cell, stream) for stream in streams),
+        (draw_dictionary(cell, stream)[None] for stream in streams),
     )
     dims = ("seed", "obs", "latent")
     yield "dictionary", Variable(dims, dictionaries, f"true dictionary A, atoms of {cell.norms}")
