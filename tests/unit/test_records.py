@@ -43,7 +43,7 @@ def test_a_date_that_cannot_be_changed_is_a_line_and_no_more(refusal, future, mo
     monkeypatch.setattr(os, "utime", refuse)
     records.record("fit", lambda path: None, {"path": future}, 0.0)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{future}: dated in the future, ")
+    assert line.startswith(f"{future}: dated in the future, so that Snakemake may")
     assert refusal.strerror in line
 
 
