@@ -74,6 +74,8 @@ def test_a_record_is_found_behind_bytes_that_are_no_text(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(b"gr\xf6\xdfer\r 50%\x85\n" + f"job: {json.dumps(JOB)}\n".encode())
     assert records.of_log(log) == JOB
+    assert records.tells_of_success(str(log))
+    assert not records.tells_of_success(str(tmp_path / "nowhere.log"))
 
 
 def test_records_of_another_form_are_left_out_with_a_word(tmp_path, capsys):

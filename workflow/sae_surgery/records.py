@@ -89,6 +89,14 @@ def of_log(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def tells_of_success(log: str) -> bool:
+    """Return whether a step's log ends with its record."""
+    try:
+        return of_log(Path(log)) is not None
+    except OSError:
+        return False
+
+
 def _paths(values: Iterable[Any]) -> Iterable[Path]:
     for value in values:
         if isinstance(value, Path):
