@@ -43,7 +43,7 @@ def test_a_date_that_cannot_be_changed_is_a_line_and_no_more(refusal, future, mo
     monkeypatch.setattr(os, "utime", refuse)
     records.record("fit", lambda path: None, {"path": future}, 0.0)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"{future}: dated in the future, ")
+    assert line.startswith(f"{future}: dated in the future, so that Snakemake may")
     assert refusal.strerror in line
 
 
@@ -74,6 +74,8 @@ def test_a_record_is_found_behind_bytes_that_are_no_text(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(b"gr\xf6\xdfer\r 50%\x85\n" + f"job: {json.dumps(JOB)}\n".encode())
     assert records.of_log(log) == JOB
+    assert records.tells_of_success(str(log))
+    assert not records.tells_of_success(str(tmp_path / "nowhere.log"))
 
 
 def test_records_of_another_form_are_left_out_with_a_word(tmp_path, capsys):

@@ -65,9 +65,18 @@ def date_back(paths: Iterable[Path]) -> None:
     for path in paths:
         try:
             if path.stat().st_mtime > now:
-                os.utime(path, (now, now))
-        except OSError as error:
-            print(f"{path}: dated in the future, as Snakemake will mind ({error})", file=sys.stderr)
+                _date(path, now)
+        except OSError:
+            # The step that reads it says what is wrong.
+            continue
+
+
+def _date(path: Path, when: float) -> None:
+    try:
+        os.utime(path, (when, when))
+    except OSError as error:
+        words = "dated in the future, so that Snakemake may make again what is made from it"
+        print(f"{path}: {words}, and cannot be dated now ({error.strerror})", file=sys.stderr)
 
 
 def of_log(path: Path) -> dict[str, Any] | None:
