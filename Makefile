@@ -48,13 +48,20 @@ define check-python
 	  echo "$(PYTHON) cannot make virtual environments: sudo apt install python3-venv"; exit 1; }
 endef
 
+# Where the package is stands in a file that Python reads in the encoding of the locale: a path from
+# there has no letters that differ.
+define install-project
+LC_ALL=C.UTF-8 $(1)/bin/python -m pip install --no-deps --no-build-isolation --editable .
+	for file in $(1)/lib/python3*/site-packages/__editable__*.pth; do echo ../../../../workflow > "$$file"; done
+endef
+
 $(READY): envs/constraints.txt pyproject.toml
 	$(check-python)
 	@$(if $(MOVED),echo "==> .venv was made in another folder or with a Python that is gone: it is made anew")
 	@echo "==> Making the environment .venv with the packages of envs/constraints.txt (some minutes)"
 	"$(PYTHON)" -m venv $(if $(MOVED),--clear) .venv
 	$(BIN)/python -m pip install --requirement envs/constraints.txt
-	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	$(call install-project,.venv)
 	@echo "==> Compiling the numerical loops, which then start at once"
 	$(BIN)/python -m sae_surgery.compile
 	@touch $@
@@ -83,7 +90,7 @@ $(BENCH_READY): envs/benchmarks.txt envs/constraints.txt pyproject.toml
 	"$(PYTHON)" -m venv $(if $(BENCH_MOVED),--clear) .venv-bench
 	$(BENCH_BIN)/python -m pip install --requirement envs/constraints.txt
 	$(BENCH_BIN)/python -m pip install --no-deps --requirement envs/benchmarks.txt
-	$(BENCH_BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	$(call install-project,.venv-bench)
 	@touch $@
 
 test: $(READY)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -44,13 +45,17 @@ class Package:
             "TMPDIR": str(self.temporary),
         }
 
-    def call(self, **environment: str) -> tuple[str, str]:
-        """Return what the loop made of 1 - 1 and whether it was loaded; and standard error."""
+    def call(self, largest_file: int = -1, **environment: str) -> tuple[str, str]:
+        """Return what the loop made of 1 - 1 and whether it was loaded; and standard error.
+
+        A file of more bytes than `largest_file`, unless that is negative, cannot be written.
+        """
         done = subprocess.run(
             [sys.executable, "-c", CALL],
             env=self.environment | environment,
             capture_output=True,
             text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, -1)),
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip(), done.stderr
@@ -186,12 +191,12 @@ def test_a_temporary_folder_that_is_not_private_is_left_alone(package, foreign):
     assert not package.kept(package.temporary)
 
 
-def test_a_full_disk_costs_a_line(package):
-    environment = {"NUMBA_CACHE_DIR": "/dev/full", "HOME": "/dev/full", "TMPDIR": "/dev/full"}
-    package.close()
-    result, said = package.call(**environment)
+def test_a_disk_that_fills_up_costs_a_line(package):
+    shutil.rmtree(package.root / "__pycache__")
+    result, said = package.call(largest_file=1000)
     assert result == COMPILED
-    assert said.count("\n") == 1
+    assert "not kept" in said and said.count("\n") == 1
+    assert not [path for path in package.root.parents[1].rglob("*") if "+" in path.name]
 
 
 def test_addresses_of_a_process_are_not_kept(package):

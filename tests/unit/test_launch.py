@@ -98,6 +98,15 @@ def test_caches_go_to_the_working_folder_without_a_home(tmp_path):
     assert "/dev/null/nobody/.cache cannot be written to (Not a directory)" in done.stderr
 
 
+def test_a_folder_that_is_none_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    environment = {}
+    launch.shelter_caches(environment)
+    assert environment["XDG_CACHE_HOME"] == str(tmp_path / ".cache")
+    assert not list(tmp_path.iterdir())
+
+
 def test_caches_stay_where_they_can_be(tmp_path):
     environment = {"XDG_CACHE_HOME": str(tmp_path / "new")}
     launch.shelter_caches(environment)

@@ -77,6 +77,8 @@ def _refuses(folder: str) -> str | None:
     """Return why a folder, made if need be, cannot be written to."""
     import tempfile
 
+    if not os.path.isabs(folder):
+        return "nobody's home"
     try:
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
