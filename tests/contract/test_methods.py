@@ -25,7 +25,14 @@ ALL = pytest.mark.parametrize("name", methods.available())
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
     cls = type(methods.load(name))
     traits = ("title", "family", "parent", "gpu_from", "max_latents", "strict")
-    for trait in (*traits, "atom_pairs", "codes_learned", "dictionaries_recorded", "dense"):
+    for trait in (
+        *traits,
+        "atom_pairs",
+        "codes_learned",
+        "dictionaries_recorded",
+        "dense",
+        "narrow",
+    ):
         assert (methods.trait(name, trait) or None) == (getattr(cls, trait) or None)
 
 

@@ -164,9 +164,10 @@ def _model(cell: Cell, method: str, run: Run) -> float:
 def _inferred(cell: Cell, method: str, seeds: int, fresh: bool) -> float:
     """Return the bytes of codes while they are inferred and packed."""
     n_id, n_ood = _n_scored(cell, fresh)
-    at_once = min(DENSE_CODES, seeds * n_id * cell.n_latents)
-    dense = 3 * FLOAT64 * at_once
-    n_active = cell.n_latents if methods.trait(method, "dense") else cell.obs_dim
+    n_columns = cell.obs_dim if methods.trait(method, "narrow") else cell.n_latents
+    n_active = n_columns if methods.trait(method, "dense") else cell.obs_dim
+    # The codes, those before them, and two arrays to work with.
+    dense = 4 * FLOAT32 * min(DENSE_CODES, seeds * n_id * n_columns)
     # Once in parts and once joined.
     packed = 2 * (INT32 + FLOAT64) * seeds * (n_id + n_ood) * n_active
     return dense + packed

@@ -131,6 +131,8 @@ class Method(ABC):
     """Arrays of a dictionary's size that records take, likewise."""
     dense: ClassVar[bool] = False
     """Whether codes may have more entries than observations have dimensions, likewise."""
+    narrow: ClassVar[bool] = False
+    """Whether codes have no more columns than observations, likewise."""
     Settings: ClassVar[type] = NoSettings
     """Frozen dataclass of the settings; its defaults are the paper's values."""
     strict: ClassVar[Mapping[str, Any]] = {}

@@ -33,6 +33,7 @@ class Pca(Method):
     family = "linear"
     signed = True
     precision = torch.float64
+    narrow = True
     Settings: ClassVar[type] = PcaSettings
     strict: ClassVar[Mapping[str, Any]] = {"learns_from": "train"}
 

@@ -14,6 +14,7 @@ class Raw(Method):
     family = "linear"
     signed = True
     precision = torch.float64
+    narrow = True
 
     def fit(self, problem: Problem) -> Fitted:
         """Learn nothing."""
