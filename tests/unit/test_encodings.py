@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("workflow", "tests") for path in (ROOT / part).rglob("*.py"))
+OPEN_NO_TEXT = {"Image", "NetCDF4DataStore", "tarfile"}
 RUNS = {"run", "Popen", "check_call", "check_output"}
 
 
@@ -25,7 +26,8 @@ def leaves_it_to_the_locale(node: ast.AST) -> bool:
     if name == "open":
         words = [str(each.value) for each in node.args if isinstance(each, ast.Constant)]
         binary = any("b" in word for word in words[-1:])
-        return owner not in {"tarfile", "Image"} and not binary and "encoding" not in said
+        of_text = owner.rpartition(".")[2] not in OPEN_NO_TEXT
+        return of_text and not binary and "encoding" not in said
     # The package's own functions of these names say how.
     return bool(owner) and name in {"read_text", "write_text"} and "encoding" not in said
 
