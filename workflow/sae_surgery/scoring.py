@@ -10,7 +10,6 @@ import numpy as np
 from sae_surgery import store
 from sae_surgery.codes import Codes
 from sae_surgery.data import CellData
-from sae_surgery.errors import SurgeryError
 from sae_surgery.metrics import panel, strict
 from sae_surgery.metrics.dictionary import DictionaryMetrics, dictionary_metrics
 
@@ -29,7 +28,7 @@ PROTOCOLS = {
     "paper": Protocol(panel.DESCRIPTIONS, panel.paper_panel, lambda **_: {}),
     "strict": Protocol(strict.DESCRIPTIONS, strict.strict_panel, strict.prepare),
 }
-MISSING = "method skipped, metric not defined for it, or nothing at this place"
+MISSING = "method skipped or diverged, metric not defined for it, or nothing at this place"
 
 
 class Scorer:
@@ -63,7 +62,7 @@ class Scorer:
         *place: int,
         lam: float | None = None,
     ) -> dict[str, np.ndarray]:
-        """Return each metric (seed,).
+        """Return each metric (seed,); NaN for seeds without codes.
 
         Parameters
         ----------
@@ -75,8 +74,11 @@ class Scorer:
             λ of the lasso that the codes are to solve, for protocols that measure whether they do.
         """
         certified = {"lam": lam} if "largest_gap" in self.descriptions else {}
+        nothing = dict.fromkeys(self.descriptions, np.nan)
         seeds = [
-            self._protocol.panel(
+            nothing
+            if codes.lacks(*place, seed)
+            else self._protocol.panel(
                 codes_id=codes.dense("val", *place, seed),
                 codes_ood=codes.dense("ood", *place, seed),
                 dictionary=None if dictionary is None else dictionary(seed),
@@ -99,17 +101,16 @@ class Scorer:
         return self._comparisons[key]
 
 
-def read_dictionary(path: Path, method: str, data: CellData) -> Callable[[int], np.ndarray] | None:
+def read_dictionary(path: Path, codes: Codes, data: CellData) -> Callable[[int], np.ndarray] | None:
     """Return what gives the dictionary (obs, atom) of a seed in a model file, None if it has none.
 
     Raises
     ------
     SurgeryError
-        If the file is damaged, of another method, or its model was not fitted on `data`.
+        If the file is damaged, its model was not fitted on `data`, or did not make the codes.
     """
     model = store.read(path, "model", {"data": data.root})
-    if model.attrs["method"] != method:
-        raise SurgeryError(f"{path}: a model of {model.attrs['method']}, but codes of {method}")
+    codes.require_model(path, model.attrs["method"], model.attrs["digest"])
     return model["dictionary"].values.__getitem__ if "dictionary" in model else None
 
 

@@ -95,9 +95,8 @@ class _Auditor:
                 raise SurgeryError(f"{path}: codes of {each.method}, not of {codes.method}")
         if codes.status != "ok":
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
-            return codes, {}
-        old = read_dictionary(model_path, codes.method, self.data)
-        new = read_dictionary(strict_model_path, codes.method, self.data)
+        old = read_dictionary(model_path, codes, self.data)
+        new = read_dictionary(strict_model_path, refitted, self.data)
         return codes, corrected(
             {
                 "published": self.published.score(codes, old),

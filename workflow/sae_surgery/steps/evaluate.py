@@ -23,7 +23,7 @@ def evaluate(
     protocol: str,
     output: Path,
 ) -> None:
-    """Write the metrics of each method and seed; NaN for methods that were skipped.
+    """Write the metrics of each method and seed; NaN where a method was skipped or diverged.
 
     Raises
     ------
@@ -39,12 +39,10 @@ def evaluate(
     all_codes, scores = [], []
     for codes_path, model_path in track(pairs, f"scoring {data.cell.name}"):
         codes = Codes(codes_path, data)
-        dictionary = read_dictionary(model_path, codes.method, data)
-        if codes.status == "ok":
-            scores.append(scorer.score(codes, dictionary, lam=codes.lam))
-        else:
+        dictionary = read_dictionary(model_path, codes, data)
+        if codes.status != "ok":
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
-            scores.append({})
+        scores.append(scorer.score(codes, dictionary, lam=codes.lam))
         all_codes.append(codes)
     origin = Origin(
         title=f"Metrics on {data.cell.name}, protocol {protocol}",
@@ -64,8 +62,7 @@ def _variables(
     seeds = np.array(data.seeds, np.int64)
     yield "seed", Variable(("seed",), seeds, "seed of the random stream")
     statuses = np.array([codes.status for codes in all_codes])
-    yield "status", Variable(("method",), statuses, "ok, or why the method was skipped", None)
-    nothing = np.full(len(seeds), np.nan)
+    yield "status", Variable(("method",), statuses, "ok, or why scores are missing", None)
     for name, (long_name, units) in scorer.descriptions.items():
-        values = np.stack([score.get(name, nothing) for score in scores])
+        values = np.stack([score[name] for score in scores])
         yield name, Variable(("method", "seed"), values, long_name, units, MISSING)
