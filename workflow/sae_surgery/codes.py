@@ -14,7 +14,7 @@ import xarray as xr
 
 from sae_surgery import store
 from sae_surgery.data import CellData
-from sae_surgery.divergence import MEANING, status
+from sae_surgery.divergence import MEANING, NO, status
 from sae_surgery.errors import SurgeryError
 from sae_surgery.store import Origin, Variable
 
@@ -100,7 +100,7 @@ def diverged_variable(
     dims: tuple[str, ...], diverged: Mapping[Any, str], shape: tuple[int, ...]
 ) -> Variable:
     """Return what a file says of seeds that diverged, given when by place."""
-    whens = np.full(shape, "", object)
+    whens = np.full(shape, NO, object)
     for place, when in diverged.items():
         whens[place] = when
     return Variable(dims, whens, MEANING, None)
@@ -175,13 +175,14 @@ class Codes:
 
     def lacks(self, *place: int) -> bool:
         """Return whether there are no codes at a place: seed, or outcome and seed."""
-        return self.empty or ("diverged" in self.file and self.file["diverged"].values[place] != "")
+        return self.empty or ("diverged" in self.file and self.file["diverged"].values[place] != NO)
 
     def diverged(self) -> dict[int, str]:
         """Return when seeds diverged, by index, that have no codes (of a method's codes)."""
         if "diverged" not in self.file:
             return {}
-        return {i: when for i, when in enumerate(self.file["diverged"].values.tolist()) if when}
+        whens = enumerate(self.file["diverged"].values.tolist())
+        return {seed: when for seed, when in whens if when != NO}
 
     def dense(self, split: str, *place: int) -> np.ndarray:
         """Return the codes (sample, atom) of a split at a place: seed, or outcome and seed."""

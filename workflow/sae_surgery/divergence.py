@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 DIVERGED = "diverged: "
 """How the status of a file begins that seeds are missing from."""
 
-MEANING = "when training diverged, counted from 0; empty where it did not"
+NO = "no"
+MEANING = f"when training diverged, counted from 0; {NO!r} where it did not"
 """Long name of the variable `diverged` of result files."""
 
 IN_CODES = "in its codes"

@@ -12,7 +12,7 @@ import xarray as xr
 from sae_surgery import methods, store
 from sae_surgery.codes import diverged_variable
 from sae_surgery.data import CellData
-from sae_surgery.divergence import status
+from sae_surgery.divergence import NO, status
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Method, Model, Parameter
 from sae_surgery.store import Origin, Variable
@@ -115,7 +115,7 @@ def _model(file: xr.Dataset, device: torch.device) -> Model:
     model.digest, model.status = file.attrs["digest"], file.attrs["status"]
     if "diverged" in file:
         whens = enumerate(file["diverged"].values.tolist())
-        model.diverged = {seed: when for seed, when in whens if when}
+        model.diverged = {seed: when for seed, when in whens if when != NO}
     return model
 
 

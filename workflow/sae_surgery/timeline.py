@@ -26,6 +26,8 @@ COLOURS = {
     "numbers": "#c44e52",
     "typeset": "#4f6d3a",
 }
+OTHER = "#bcbcbc"
+"""Colour of a step that has none above."""
 INCHES_A_LANE = 0.05
 
 
@@ -58,14 +60,18 @@ def draw(jobs: Sequence[Job]) -> Figure:
                 (job.ended - job.began) / 60,
                 left=(job.began - begin) / 60,
                 height=0.9,
-                color=COLOURS[job.step],
+                color=COLOURS.get(job.step, OTHER),
                 edgecolor="black" if job.name in critical else "none",
                 linewidth=0.8,
             )
         axes.set_xlabel("minutes since the first job began")
         axes.set_ylabel("jobs at a time")
-        steps = dict.fromkeys(job.step for job in jobs)
-        handles = [Patch(color=COLOURS[step], label=step) for step in COLOURS if step in steps]
+        steps = {job.step for job in jobs}
+        coloured = [step for step in COLOURS if step in steps]
+        handles = [
+            Patch(color=COLOURS.get(step, OTHER), label=step)
+            for step in (*coloured, *sorted(steps - COLOURS.keys()))
+        ]
         handles.append(Patch(facecolor="none", edgecolor="black", label="critical path"))
         figure.legend(handles=handles, loc="outside upper center", ncols=5, frameon=False)
     return figure

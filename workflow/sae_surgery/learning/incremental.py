@@ -288,6 +288,8 @@ class _Learner:
             sums.add(1.0, new, batch)
             self.codes[index] = new
             sums.sweep(self.rows, settings.relaxation)
+            if not self.rows.isfinite().all():
+                break
         self.change.append(float((self.rows - before).norm() / before.norm()))
         if not math.isfinite(self.change[-1]):
             self.rows = before
