@@ -64,9 +64,9 @@ def test_match_pairs_the_shorter_side_whole_even_at_no_gain():
         assert table[rows, columns].sum() == 0.5
 
 
-@pytest.mark.parametrize("bad", [-0.1, np.nan])
+@pytest.mark.parametrize("bad", [-0.1, np.nan, np.inf])
 def test_match_refuses_what_is_no_similarity(bad):
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="must be finite and not negative"):
         match(np.array([[0.3, 0.2], [bad, 0.1]]))
 
 

@@ -78,6 +78,10 @@ def test_ood_looks_at_the_columns_of_largest_variance_only():
     assert mcc_ood(true, np.hstack([100 * true, loud / 100])) == pytest.approx(1)
 
 
-def test_a_split_in_which_nothing_varies_is_refused():
-    with pytest.raises(ValueError, match="no latent varies among these 10 samples"):
-        mcc_id(np.zeros((10, 3)), np.ones((10, 3)))
+@pytest.mark.parametrize("score", [mcc_id, mcc_ood])
+def test_where_nothing_varies_or_samples_are_two_it_is_not_defined(score):
+    rng = np.random.default_rng(0)
+    assert np.isnan(score(np.zeros((10, 3)), np.ones((10, 3))))
+    for n_samples in (1, 2):
+        assert np.isnan(score(rng.normal(size=(n_samples, 3)), rng.normal(size=(n_samples, 3))))
+    assert np.isfinite(score(rng.normal(size=(3, 3)), rng.normal(size=(3, 3))))

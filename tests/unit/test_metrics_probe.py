@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from sae_surgery.metrics import probe
-from sae_surgery.metrics.probe import accuracy
+from sae_surgery.metrics.probe import accuracy, fit_probe
 
 
 def noisy_problem(seed: int, n_samples: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -47,10 +47,11 @@ def test_stopping_early_is_told_not_warned_about(monkeypatch):
         assert accuracy(codes, labels, codes, labels).n_iter == 2
 
 
-def test_one_class_in_training_is_always_answered():
+def test_one_class_in_training_leaves_accuracies_undefined():
     codes = np.random.default_rng(0).normal(size=(4, 2))
     result = accuracy(codes, np.ones(4, bool), codes, np.array([True, True, True, False]))
-    assert result == (1.0, 0.75, 0)
+    np.testing.assert_array_equal(result, (np.nan, np.nan, 0))
+    assert fit_probe(codes, np.zeros(4, bool)) == (None, 0)
 
 
 def test_codes_that_are_not_finite_are_refused():

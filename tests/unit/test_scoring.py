@@ -25,7 +25,10 @@ def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(
         true_codes=lambda split, seed: true[seed],
         labels=lambda split, seed: true[seed, :, 0] > 0.3,
     )
-    outcomes = SimpleNamespace(dense=lambda split, outcome, seed: codes[outcome, seed])
+    outcomes = SimpleNamespace(
+        dense=lambda split, outcome, seed: codes[outcome, seed],
+        lacks=lambda outcome, seed: False,
+    )
     compared = []
     compare = scoring.dictionary_metrics
     monkeypatch.setattr(

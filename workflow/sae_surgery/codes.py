@@ -4,15 +4,18 @@ A method's codes lie over (seed, sample), a surgery's over (outcome, seed, sampl
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from sae_surgery import store
 from sae_surgery.data import CellData
+from sae_surgery.divergence import MEANING, NO, status
+from sae_surgery.errors import SurgeryError
 from sae_surgery.store import Origin, Slices, Variable
 
 ENTRIES_AT_ONCE = 2**22
@@ -73,6 +76,25 @@ class PackedCodes:
             parts[0].n_atoms,
         )
 
+    def among(self, seeds: Sequence[int], n_seeds: int) -> "PackedCodes":
+        """Return codes (seed, sample) of some seeds, by index, ascending, as those of all."""
+        counts = np.zeros((n_seeds, *self.counts.shape[1:]), self.counts.dtype)
+        counts[list(seeds)] = self.counts
+        return replace(self, counts=counts)
+
+    def without(self, seeds: Sequence[int]) -> "PackedCodes":
+        """Return the codes (seed, sample) with those of some seeds, by index, emptied."""
+        kept = np.ones(len(self.counts), bool)
+        kept[list(seeds)] = False
+        entries = np.repeat(kept, self.counts.sum(axis=1))
+        counts = self.counts * kept[:, None]
+        return PackedCodes(counts, self.atoms[entries], self.values[entries], self.n_atoms)
+
+    def not_finite(self) -> list[int]:
+        """Return the indices of the seeds of codes (seed, sample) that are not all finite."""
+        seeds = range(len(self.counts))
+        return [seed for seed in seeds if not np.isfinite(self.entries(seed)[1]).all()]
+
     def variables(self, data: CellData, *before: str) -> Iterator[tuple[str, Variable]]:
         """Yield the variables of a file; `before` names the dimensions that stand before seed."""
         seeds = np.array(data.seeds, np.int64)
@@ -85,19 +107,48 @@ class PackedCodes:
         yield "value", Variable(("entry",), self.values, "value of the code entry")
 
 
+def diverged_variable(
+    dims: tuple[str, ...], diverged: Mapping[Any, str], shape: tuple[int, ...]
+) -> Variable:
+    """Return what a file says of seeds that diverged, given when by place."""
+    whens = np.full(shape, NO, object)
+    for place, when in diverged.items():
+        whens[place] = when
+    return Variable(dims, whens, MEANING, None)
+
+
 def write_codes(
-    path: Path, packed: PackedCodes | None, data: CellData, method: str, origin: Origin
+    path: Path,
+    packed: PackedCodes | None,
+    data: CellData,
+    method: str,
+    origin: Origin,
+    diverged: Mapping[int, str],
 ) -> None:
-    """Write a method's codes of the scored splits; nothing if it was skipped."""
+    """Write a method's codes of the scored splits; none if it was skipped, or all seeds diverged.
+
+    `diverged` says of seeds that did, by index, when.
+    """
+    if diverged:
+        origin = replace(origin, status=status(diverged, data.seeds))
     store.write(
         path,
         "codes",
-        packed.variables(data) if packed else (),
+        _variables(packed, data, diverged),
         origin,
         cell=data.cell.name,
         method=method,
         n_atoms=packed.n_atoms if packed else 0,
     )
+
+
+def _variables(
+    packed: PackedCodes | None, data: CellData, diverged: Mapping[int, str]
+) -> Iterator[tuple[str, Variable]]:
+    if packed:
+        yield from packed.variables(data)
+    if diverged:
+        yield "diverged", diverged_variable(("seed",), diverged, (len(data.seeds),))
 
 
 class Codes:
@@ -110,16 +161,39 @@ class Codes:
     """
 
     def __init__(self, path: Path, data: CellData, kind: str = "codes") -> None:
+        self.path = path
         self.file: xr.Dataset = store.read(path, kind, {"data": data.digest})
         self.digest: str = self.file.attrs["digest"]
         self.method: str = self.file.attrs["method"]
         self.status: str = self.file.attrs["status"]
+        self.model: str | None = json.loads(self.file.attrs["inputs"]).get("model")
+        """Digest of the file of the model that made them."""
+        self.empty = "n_active" not in self.file
+        """Whether there are no codes at all: the method was skipped, or all seeds diverged."""
 
     @property
     def lam(self) -> float | None:
         """λ of the lasso that the codes solve; None if they are made otherwise."""
         settings = json.loads(self.file.attrs["settings"])
         return settings["lam"] if "solver" in settings else None
+
+    def require_model(self, path: Path, method: str, digest: str) -> None:
+        """Raise SurgeryError unless the model in a file, of a method and digest, made the codes."""
+        if self.method != method:
+            raise SurgeryError(f"{self.path}: codes of {self.method}, but {path} is of {method}")
+        if self.model != digest:
+            raise SurgeryError(f"{self.path}: codes of another model of {method} than {path}")
+
+    def lacks(self, *place: int) -> bool:
+        """Return whether there are no codes at a place: seed, or outcome and seed."""
+        return self.empty or ("diverged" in self.file and self.file["diverged"].values[place] != NO)
+
+    def diverged(self) -> dict[int, str]:
+        """Return when seeds diverged, by index, that have no codes (of a method's codes)."""
+        if "diverged" not in self.file:
+            return {}
+        whens = enumerate(self.file["diverged"].values.tolist())
+        return {seed: when for seed, when in whens if when != NO}
 
     def dense(self, split: str, *place: int) -> np.ndarray:
         """Return the codes (sample, atom) of a split at a place: seed, or outcome and seed."""

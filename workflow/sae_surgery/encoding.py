@@ -8,7 +8,8 @@ from torch import Tensor
 
 from sae_surgery.codes import PackedCodes
 from sae_surgery.data import SCORED, CellData
-from sae_surgery.methods.base import Method, Model
+from sae_surgery.divergence import IN_CODES, sound_seeds
+from sae_surgery.methods.base import Method, Model, take
 from sae_surgery.problem import Cell
 
 DENSE_CODES = 2**28
@@ -21,16 +22,36 @@ def encode_scored(
     data: CellData,
     device: torch.device,
     known: Mapping[str, Tensor] | None = None,
-) -> PackedCodes:
-    """Return the codes of the scored splits: those that are `known` already, else encoded now."""
-    packed = []
+) -> tuple[PackedCodes | None, Mapping[int, str]]:
+    """Return the codes of the scored splits: those that are `known` already, else encoded now.
+
+    Parameters
+    ----------
+    known
+        Codes (seed, sample, atom) by split, of the seeds that did not diverge.
+
+    Returns
+    -------
+    packed
+        Empty for seeds that diverged; None if all did.
+    diverged
+        Those of the model, and seeds whose codes are not finite.
+    """
+    n_seeds = len(data.seeds)
+    seeds = sound_seeds(model.diverged, n_seeds)
+    if not seeds:
+        return None, model.diverged
+    model_of_seeds, packed = model.of_seeds(seeds), []
     for split in SCORED:
         if known and split in known:
             packed.append(PackedCodes.pack(known[split].cpu().numpy()))
         else:
-            observations = as_tensor(data.observations(split), method, device)
-            packed += _encode(method, model, observations, data.cell)
-    return PackedCodes.join(packed)
+            observations = take(as_tensor(data.observations(split), method, device), seeds)
+            packed += _encode(method, model_of_seeds, observations, data.cell)
+    codes = PackedCodes.join(packed).among(seeds, n_seeds)
+    lost = codes.not_finite()
+    diverged = {**model.diverged, **dict.fromkeys(lost, IN_CODES)}
+    return (codes.without(lost) if lost else codes) if len(diverged) < n_seeds else None, diverged
 
 
 def as_tensor(values: np.ndarray, method: Method, device: torch.device) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,21 +10,26 @@ import torch
 import xarray as xr
 
 from sae_surgery import methods, store
+from sae_surgery.codes import diverged_variable
 from sae_surgery.data import CellData
+from sae_surgery.divergence import NO, status
 from sae_surgery.errors import SurgeryError
 from sae_surgery.methods.base import Method, Model, Parameter
 from sae_surgery.store import Origin, Variable
 
 
-def write_model(path: Path, model: Model, data: CellData, method: str, origin: Origin) -> None:
-    """Write a model file; an empty model for a method that was skipped.
+def write_model(path: Path, model: Model, data: CellData, method: str, origin: Origin) -> str:
+    """Write a model file, and return its digest; an empty model for a method that was skipped.
 
     Raises
     ------
     StoreError
-        If a parameter holds values that are not finite: training has diverged.
+        If a parameter holds values that are not finite, of a seed that has not diverged.
     """
-    store.write(path, "model", _variables(model, data), origin, cell=data.cell.name, method=method)
+    if model.diverged:
+        origin = replace(origin, status=status(model.diverged, data.seeds))
+    variables = _variables(model, data)
+    return store.write(path, "model", variables, origin, cell=data.cell.name, method=method)
 
 
 def read_model(path: Path, data: CellData, device: torch.device) -> Model:
@@ -65,9 +71,15 @@ def read_other(
 
 def why_without(other: Model | None, method: str | None) -> str | None:
     """Say that the method whose model is needed was itself skipped, if so."""
-    if other is None or "dictionary" in other:
+    if other is None or "dictionary" in other or other.diverged:
         return None
     return f"{method}, whose model is needed, cannot run on this cell"
+
+
+def lost_with(other: Model | None, method: str | None) -> dict[int, str]:
+    """Return when seeds diverged, by index, that are lost with the model of another method."""
+    diverged = {} if other is None else other.diverged
+    return {seed: f"{when} of {method}" for seed, when in diverged.items()}
 
 
 def read_fitted(path: Path, data: CellData, device: torch.device) -> tuple[str, Method, Model]:
@@ -97,9 +109,13 @@ def _model(file: xr.Dataset, device: torch.device) -> Model:
                 variable.attrs.get("nan_means"),
             )
             for name, variable in file.data_vars.items()
+            if name != "diverged"
         }
     )
     model.digest, model.status = file.attrs["digest"], file.attrs["status"]
+    if "diverged" in file:
+        whens = enumerate(file["diverged"].values.tolist())
+        model.diverged = {seed: when for seed, when in whens if when != NO}
     return model
 
 
@@ -109,3 +125,5 @@ def _variables(model: Model, data: CellData) -> Iterator[tuple[str, Variable]]:
         values = parameter.values.cpu().numpy()
         dims = ("seed", *parameter.dims)
         yield name, Variable(dims, values, parameter.long_name, nan_means=parameter.nan_means)
+    if model.diverged:
+        yield "diverged", diverged_variable(("seed",), model.diverged, (len(data.seeds),))

@@ -1,6 +1,6 @@
 """What surgeries yield, as files: the codes of all outcomes, and the dictionaries they refer to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from sae_surgery import store
-from sae_surgery.codes import Codes, PackedCodes
+from sae_surgery.codes import Codes, PackedCodes, diverged_variable
 from sae_surgery.data import SCORED, CellData
+from sae_surgery.divergence import IN_CODES, sound_seeds, status_of
+from sae_surgery.methods.base import spread
 from sae_surgery.store import Origin, Variable
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
@@ -24,19 +26,24 @@ def write_operation(
     data: CellData,
     method: str,
     origin: Origin,
+    lost: Mapping[int, str],
 ) -> None:
     """Do a surgery and write its outcomes; none if there is no patient that it can be done on.
 
-    Raises
-    ------
-    StoreError
-        If codes hold values that are not finite.
+    Parameters
+    ----------
+    patient
+        Of the seeds that are not lost.
+    lost
+        By index of the seed, when it diverged, so that nothing is done on it.
     """
-    done = _Done()
+    done = _Done(lost, len(data.seeds))
     if patient:
         patient = replace(patient, checkpoint=patient.checkpoint.keeping(done))
         for outcome in surgery.operate(patient):
             done.add(outcome)
+    if told := list(done.tell(data.seeds, surgery.step)):
+        origin = replace(origin, status=status_of(told))
     store.write(
         path,
         "operation",
@@ -50,10 +57,13 @@ def write_operation(
 
 
 class _Done:
-    """The outcomes so far."""
+    """The outcomes so far, of the seeds that are not lost to begin with."""
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Mapping[int, str], n_seeds: int) -> None:
+        self.lost, self.n_seeds = lost, n_seeds
+        self.seeds = sound_seeds(lost, n_seeds)
         self.packed: list[PackedCodes] = []
+        """Of all seeds."""
         self.outcomes: list[Outcome] = []
         """Without their codes."""
 
@@ -61,8 +71,34 @@ class _Done:
         """Add an outcome."""
         # Packed one by one: together, the dense codes of large cells would not fit into memory.
         codes = [PackedCodes.pack(_array(outcome.codes[split])) for split in SCORED]
-        self.packed.append(PackedCodes.join(codes))
-        self.outcomes.append(replace(outcome, codes={}))
+        packed = PackedCodes.join(codes)
+        diverged = dict.fromkeys(packed.not_finite(), IN_CODES) | outcome.diverged
+        packed = packed.without(diverged) if diverged else packed
+        self.packed.append(packed.among(self.seeds, self.n_seeds))
+        self.outcomes.append(replace(outcome, codes={}, diverged=diverged))
+
+    def diverged(self, outcome: Outcome) -> dict[int, str]:
+        """Return when seeds diverged, by index, that have no codes in an outcome."""
+        return {**self.lost, **{self.seeds[i]: when for i, when in outcome.diverged.items()}}
+
+    def tell(self, seeds: Sequence[int], step: str | None) -> Iterator[str]:
+        """Say of each seed that diverged when it did, and in which outcome if not before."""
+        for index in sorted(self.lost):
+            yield f"seed {seeds[index]} {self.lost[index]}"
+        for outcome in self.outcomes:
+            where = outcome.condition + (f" at {step} {outcome.step:g}" if step else "")
+            for index, when in sorted(outcome.diverged.items()):
+                yield f"seed {seeds[self.seeds[index]]} {when} ({where})"
+
+    def all_seeds(self, values: Tensor, outcome: Outcome | None = None) -> np.ndarray:
+        """Return values (seed, …) of all seeds, those that diverged, in an outcome too, NaN."""
+        whole = _array(spread(values, self.seeds, self.n_seeds, torch.nan))
+        lost = [] if outcome is None else list(self.diverged(outcome))
+        if not lost:
+            return whole
+        whole = whole.copy()
+        whole[lost] = np.nan
+        return whole
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that has been added."""
@@ -120,24 +156,36 @@ def _variables(
         steps = np.array([outcome.step for outcome in outcomes], np.float64)
         yield surgery.step, Variable(("outcome",), steps, surgery.step_means)
     yield from PackedCodes.stack(done.packed).variables(data, "outcome")
-    yield from _dictionaries(patient, outcomes)
+    yield from _dictionaries(patient, done)
+    if any(map(done.diverged, outcomes)):
+        places = {
+            (number, seed): when
+            for number, outcome in enumerate(outcomes)
+            for seed, when in done.diverged(outcome).items()
+        }
+        shape = len(outcomes), len(data.seeds)
+        yield "diverged", diverged_variable(("outcome", "seed"), places, shape)
     for name, long_name in surgery.diagnostics.items():
-        nothing = torch.full((len(data.seeds),), torch.nan)
-        values = [_array(outcome.diagnostics.get(name, nothing)) for outcome in outcomes]
-        missing = "not defined for this outcome"
+        nothing = torch.full((len(patient.seeds),), torch.nan)
+        values = [
+            done.all_seeds(outcome.diagnostics.get(name, nothing), outcome) for outcome in outcomes
+        ]
+        missing = "not defined for this outcome, or training diverged"
         yield name, Variable(("outcome", "seed"), np.stack(values), long_name, nan_means=missing)
 
 
-def _dictionaries(patient: Patient, outcomes: list[Outcome]) -> Iterator[tuple[str, Variable]]:
+def _dictionaries(patient: Patient, done: _Done) -> Iterator[tuple[str, Variable]]:
     """Yield each dictionary once: most outcomes share the patient's."""
-    distinct, which = [patient.dictionary], []
-    for outcome in outcomes:
+    distinct, which = [done.all_seeds(patient.dictionary)], []
+    for outcome in done.outcomes:
         if outcome.dictionary is not None:
-            distinct.append(outcome.dictionary)
+            distinct.append(done.all_seeds(outcome.dictionary, outcome))
         which.append(0 if outcome.dictionary is None else len(distinct) - 1)
-    values = np.stack([_array(dictionary) for dictionary in distinct])
+    values = np.stack(distinct)
     dims = ("dictionary_index", "seed", "obs", "atom")
-    yield "dictionary", Variable(dims, values, "dictionaries; the first is the patient's")
+    missing = "training diverged" if any(map(done.diverged, done.outcomes)) else None
+    long_name = "dictionaries; the first is the patient's"
+    yield "dictionary", Variable(dims, values, long_name, nan_means=missing)
     index = np.array(which, np.int32)
     yield "dictionary_of", Variable(("outcome",), index, "index of the outcome's dictionary", None)
 

@@ -10,7 +10,6 @@ import numpy as np
 from sae_surgery import store
 from sae_surgery.codes import Codes
 from sae_surgery.data import CellData
-from sae_surgery.errors import SurgeryError
 from sae_surgery.metrics import panel, strict
 from sae_surgery.metrics.dictionary import DictionaryMetrics, dictionary_metrics
 from sae_surgery.progress import Tracker, silent
@@ -30,7 +29,7 @@ PROTOCOLS = {
     "paper": Protocol(panel.DESCRIPTIONS, panel.paper_panel, lambda **_: {}),
     "strict": Protocol(strict.DESCRIPTIONS, strict.strict_panel, strict.prepare),
 }
-MISSING = "method skipped, metric not defined for it, or nothing at this place"
+MISSING = "method skipped or diverged, metric not defined for it, or nothing at this place"
 
 
 class Scored(NamedTuple):
@@ -64,7 +63,7 @@ class Scorer:
     def score(
         self, all_scored: Sequence[Scored], progress: Tracker = silent
     ) -> list[dict[str, np.ndarray]]:
-        """Return each metric (seed,) of each of the codes.
+        """Return each metric (seed,) of each of the codes; NaN for seeds without codes.
 
         `progress` wraps the loop over the codes of a seed.
         """
@@ -96,6 +95,8 @@ class Scorer:
         return target | self._protocol.prepare(**target)
 
     def _panel(self, scored: Scored, seed: int, target: Mapping[str, Any]) -> dict[str, float]:
+        if scored.codes.lacks(*scored.place, seed):
+            return dict.fromkeys(self.descriptions, np.nan)
         certified = {"lam": scored.lam} if "largest_gap" in self.descriptions else {}
         return self._protocol.panel(
             codes_id=scored.codes.dense("val", *scored.place, seed),
@@ -116,17 +117,16 @@ class Scorer:
         return self._comparisons[key]
 
 
-def read_dictionary(path: Path, method: str, data: CellData) -> Callable[[int], np.ndarray] | None:
+def read_dictionary(path: Path, codes: Codes, data: CellData) -> Callable[[int], np.ndarray] | None:
     """Return what gives the dictionary (obs, atom) of a seed in a model file, None if it has none.
 
     Raises
     ------
     SurgeryError
-        If the file is damaged, of another method, or its model was not fitted on `data`.
+        If the file is damaged, its model was not fitted on `data`, or did not make the codes.
     """
     model = store.read(path, "model", {"data": data.root})
-    if model.attrs["method"] != method:
-        raise SurgeryError(f"{path}: a model of {model.attrs['method']}, but codes of {method}")
+    codes.require_model(path, model.attrs["method"], model.attrs["digest"])
     if "dictionary" not in model:
         return None
     return lambda seed: model["dictionary"][seed].values

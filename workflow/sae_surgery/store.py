@@ -23,6 +23,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from sae_surgery.divergence import DIVERGED
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files import replacing
 
@@ -33,6 +34,9 @@ CONVENTIONS = "CF-1.11"
 AT_ONCE = 2**24
 """Numbers that are read at once to be checked."""
 LIBRARIES = ("netcdf4", "numpy", "scikit-learn", "scipy", "torch", "xarray")
+
+SKIPPED = "skipped: "
+"""How the status of a file begins that is empty."""
 
 REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
     "data": {
@@ -60,7 +64,7 @@ REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
     "table": {"title": ("method",), "family": ("method",)},
     "benchmarks": {"comparison": ("row",), "contestant": ("row",), "median": ("row",)},
 }
-"""Variables, with their dimensions, that a file of each kind must hold (unless it was skipped)."""
+"""Variables, with their dimensions, that a file of each kind must hold (if its status is ok)."""
 
 
 class StoreError(SurgeryError):
@@ -105,7 +109,8 @@ class Origin:
     device: str = "cpu"
     threads: int = 1
     status: str = "ok"
-    """`ok`, or `skipped: <reason>` for a method that cannot run on a cell."""
+    """`ok`; `skipped: <reason>` for a method that cannot run on a cell; or `diverged: seed 0 at
+    epoch 3; …` where the training of these seeds did. The others are sound."""
 
 
 def write(
@@ -114,7 +119,7 @@ def write(
     variables: Iterable[tuple[str, Variable]],
     origin: Origin,
     **attributes: Any,
-) -> None:
+) -> str:
     """Write a result file of a `kind` (a key of `REQUIRED`), atomically and checked.
 
     Parameters
@@ -122,13 +127,17 @@ def write(
     variables
         Pairs of name and variable, consumed in order: a generator may make them one at a time.
 
+    Returns
+    -------
+    The digest of the file's content.
+
     Raises
     ------
     StoreError
         If the content breaks the contract, or the disk is full; nothing is left behind then.
     """
     try:
-        _write(path, kind, variables, origin, attributes)
+        return _write(path, kind, variables, origin, attributes)
     except RuntimeError as error:
         if not str(error).startswith("NetCDF"):
             raise
@@ -142,7 +151,7 @@ def _write(
     variables: Iterable[tuple[str, Variable]],
     origin: Origin,
     attributes: Mapping[str, Any],
-) -> None:
+) -> str:
     with replacing(path) as temporary:
         with _open(temporary, "w") as file:
             file.setncatts(_attributes(kind, origin, attributes))
@@ -150,7 +159,9 @@ def _write(
                 _write_variable(file, name, variable)
         with _open(temporary, "a") as file:
             _check(file, path, kind)
-            file.setncattr("digest", _content_digest(file, path))
+            digest = _content_digest(file, path)
+            file.setncattr("digest", digest)
+    return digest
 
 
 def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.Dataset:
@@ -268,8 +279,9 @@ def _check(file: netCDF4.Dataset, path: Path, kind: str) -> None:
     found = getattr(file, "kind", None)
     if found != kind:
         raise StoreError(f"{path}: holds {found or 'nothing of ours'}, but a {kind} file is needed")
-    if file.status != "ok" and not file.status.startswith("skipped: "):
-        raise StoreError(f"{path}: status {file.status!r} is neither 'ok' nor 'skipped: …'")
+    if file.status != "ok" and not file.status.startswith((SKIPPED, DIVERGED)):
+        allowed = "'ok', 'skipped: …' or 'diverged: …'"
+        raise StoreError(f"{path}: status must be {allowed}, got {file.status!r}")
     for name, dims in REQUIRED[kind].items():
         if file.status == "ok" and name not in file.variables:
             raise StoreError(f"{path}: lacks the variable {name!r}")

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from sae_surgery import methods
+from sae_surgery.divergence import said_of
 from sae_surgery.errors import SurgeryError
 from sae_surgery.problem import Cell
 from sae_surgery.store import Variable
@@ -18,7 +19,7 @@ LONG_NAMES = {
     "samples_per_latent": "samples to learn from per latent",
     "obs_dim_factor": "constant c of the observation dimension m = c k ln(n / k)",
 }
-MISSING = "method skipped or left out, metric not defined for it, or nothing at this place"
+MISSING = "method skipped, diverged or left out, metric not defined, or nothing at this place"
 
 Axes = dict[str, list]
 
@@ -60,6 +61,23 @@ def tabulate(
     for name, described in chosen[0][1].data_vars.items():
         if "seed" in described.dims:
             yield name, _lay_out(name, chosen, axes, over)
+
+
+def tell_diverged(sweep: Mapping[str, Any], metrics: Sequence[xr.Dataset]) -> Iterator[str]:
+    """Say which seeds of the sweep have no values because their training diverged.
+
+    Arguments and errors are those of `tabulate`.
+
+    Yields
+    ------
+    A sentence a method and cell: `sae_relu on n50_k10_m40_s1000: seed 0 at epoch 3`.
+    """
+    by_cell = {file.attrs["cell"]: file for file in metrics}
+    for cell in (each["cell"] for each in sweep["cells"]):
+        chosen = _select(by_cell, cell, sweep)
+        for name, status in zip(chosen["method"].values, chosen["status"].values, strict=True):
+            if said := said_of(str(status), sweep["seeds"]):
+                yield f"{name} on {cell}: {', '.join(said)}"
 
 
 def _select(by_cell: Mapping[str, xr.Dataset], cell: str, sweep: Mapping[str, Any]) -> xr.Dataset:

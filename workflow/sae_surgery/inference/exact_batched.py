@@ -55,7 +55,7 @@ def solve(
     rows = dictionary.T.double().contiguous()
     gap = torch.full((n_samples,), torch.inf, dtype=torch.float64, device=rows.device)
     n_rounds = torch.zeros(n_samples, dtype=torch.int64, device=rows.device)
-    all_samples = _begin(observations.double(), start, non_negative)
+    all_samples = _begin(observations.double(), rows, weights, start, non_negative)
     finished = []
     for block in all_samples.index.split(max(1, BLOCK_ELEMENTS // n_atoms)):
         samples = _settle(all_samples.where(block), rows, weights)
@@ -84,9 +84,17 @@ def solve(
 
 
 def _begin(
-    observations: Tensor, start: tuple[Tensor, Tensor, Tensor] | None, non_negative: bool
+    observations: Tensor,
+    rows: Tensor,
+    weights: Tensor,
+    start: tuple[Tensor, Tensor, Tensor] | None,
+    non_negative: bool,
 ) -> _Samples:
-    """Return all samples, with the entries of a start as far as their signs are allowed."""
+    """Return all samples, with the entries of a start that may be active at the minimum.
+
+    Their signs must be allowed. And the residual is never longer than y, so that an atom with
+    ‖d‖ ‖y‖ below its weight, a zero one first of all, is not active: it has no step to zero either.
+    """
     index = torch.arange(len(observations), device=observations.device)
     if start is None:
         nothing = observations.new_zeros(len(observations), 0)
@@ -98,6 +106,9 @@ def _begin(
     atoms[taken], values[taken] = entry_atoms, entry_values
     if non_negative:
         values.clamp_(min=0)
+    lengths = torch.linalg.vector_norm(observations, dim=1, keepdim=True)
+    highest = lengths * torch.linalg.vector_norm(rows, dim=1)[atoms]
+    values = torch.where(highest > weights[atoms], values, 0.0)
     return _Samples(index, observations, atoms, values.sign(), values.abs())
 
 

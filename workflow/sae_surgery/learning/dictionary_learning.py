@@ -21,6 +21,7 @@ from sae_surgery.checks import (
     require_positive_integer,
     require_split,
 )
+from sae_surgery.divergence import Divergence
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns, unit_columns
 from sae_surgery.inference.layout import pad_dictionary, pad_observations
 from sae_surgery.inference.solver import LassoSettings, infer
@@ -136,6 +137,7 @@ def learning_trajectory(
     budgets: Sequence[int],
     progress: Tracker = silent,
     checkpoint: Checkpoint = NONE,
+    divergence: Divergence | None = None,
 ) -> Iterator[tuple[int, LearnedDictionary]]:
     """Learn as `learn_dictionary` does, once, and tell what it would return for several budgets.
 
@@ -146,6 +148,8 @@ def learning_trajectory(
     checkpoint
         Saves what is learned between rounds. A run that goes on does not yield again what was
         yielded before the checkpoint; let it keep what you have made of that.
+    divergence
+        Is told of seeds that diverge. They leave the batch, and are zero in what is yielded.
 
     Yields
     ------
@@ -163,14 +167,19 @@ def learning_trajectory(
     require_increasing(budgets=budgets)
     require_positive_integer(last_budget=budgets[-1])
     rounds = _Rounds(observations, initial, settings, budgets[-1])
-    for count in progress(checkpoint.steps(budgets[-1], rounds), "dictionary learning"):
+    divergence = Divergence() if divergence is None else divergence
+    steps = checkpoint.steps(budgets[-1], rounds, divergence)
+    for count in progress(steps, "dictionary learning"):
         rounds.infer()
         if count == budgets[0] == 0:
             yield 0, rounds.result()
         change = rounds.fit(count)
+        for seed in rounds.clear(~change.isfinite()):
+            divergence.note(seed, f"at round {count}")
         if count + 1 in budgets:
             yield count + 1, rounds.result()
-        rounds.keep(~((change < settings.tolerance) & (count > settings.min_rounds)))
+        converged = (change < settings.tolerance) & (count > settings.min_rounds)
+        rounds.keep(change.isfinite() & ~converged)
         if rounds.ended():
             break
     for budget in budgets:
@@ -226,6 +235,18 @@ class _Rounds:
         self.state.n_rounds[self.learning] = count + 1
         return change
 
+    def clear(self, lost: Tensor) -> list[int]:
+        """Set what seeds have learned to zero, given which of those that learn, (seed,).
+
+        Returns
+        -------
+        Their indices.
+        """
+        seeds = self.learning[lost]
+        for part in (self.state.dictionary, self.state.coding_dictionary, self.state.codes):
+            part[seeds] = 0
+        return seeds.tolist()
+
     def keep(self, goes_on: Tensor) -> None:
         """Let the other seeds leave, given which of those that learn go on (seed,)."""
         if not goes_on.all():
@@ -262,7 +283,8 @@ def fit_dictionary(observations: Tensor, codes: Tensor, ridge: float) -> Tensor:
     """Return Yᵀ Z (Zᵀ Z + ε I)⁻¹ with its columns normalised, (seed, obs, atom).
 
     The system is solved in the precision of the codes, as published. Where atoms are used alike, ε
-    can vanish in rounding and leave a singular matrix; such a seed is solved in double precision.
+    can vanish in rounding and leave a singular matrix; such a seed is solved in double precision,
+    and is NaN where that does not help.
     """
     gram = torch.bmm(codes.mT, codes)
     gram.diagonal(dim1=1, dim2=2).add_(ridge)
@@ -274,7 +296,8 @@ def fit_dictionary(observations: Tensor, codes: Tensor, ridge: float) -> Tensor:
         exact = codes[seed].double()
         gram = exact.mT @ exact
         gram.diagonal().add_(ridge)
-        solution[seed] = torch.linalg.solve(gram, exact.mT @ observations[seed].double())
+        precise, singular = torch.linalg.solve_ex(gram, exact.mT @ observations[seed].double())
+        solution[seed] = torch.nan if singular else precise
     return unit_columns(solution.mT)
 
 

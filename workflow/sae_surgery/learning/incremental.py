@@ -37,6 +37,7 @@ Incremental majorization-minimization optimization, SIAM J. Optimization 25 (201
 Young (1954); replacement of atoms that are too like others, Pali and Schnass, arXiv 1804.07101.
 """
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ from sae_surgery.checks import (
     require_positive,
     require_positive_integer,
 )
+from sae_surgery.divergence import Divergence
 from sae_surgery.inference.exact import exact_lasso
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.learning.code_sums import CodeSums, remainder
@@ -187,6 +189,7 @@ def learn_incrementally(
     budgets: Sequence[int],
     progress: Tracker = silent,
     checkpoint: Checkpoint = NONE,
+    divergence: Divergence | None = None,
 ) -> Iterator[tuple[int, IncrementalDictionary]]:
     """Learn a dictionary for each seed, and tell what has come after some rounds.
 
@@ -206,6 +209,8 @@ def learn_incrementally(
         Wraps the loop over rounds.
     checkpoint
         Saves what is learned between rounds; a run that goes on does not yield again.
+    divergence
+        Is told of seeds that diverge. They end with that round, and keep what they had before it.
 
     Yields
     ------
@@ -222,13 +227,18 @@ def learn_incrementally(
     learners = [
         _Learner(*given, settings) for given in zip(observations, initial, seeds, strict=True)
     ]
-    for count in progress(checkpoint.steps(budgets[-1], *learners), "dictionary learning"):
-        for learner in learners:
-            if not learner.converged:
+    divergence = Divergence() if divergence is None else divergence
+    steps = checkpoint.steps(budgets[-1], *learners, divergence)
+    for count in progress(steps, "dictionary learning"):
+        for index, learner in enumerate(learners):
+            if not (learner.converged or index in divergence.when):
                 learner.round(count)
+                if not math.isfinite(learner.change[-1]):
+                    divergence.note(index, f"at round {count}")
         if count + 1 in budgets:
             yield count + 1, _stack(learners)
-        if all(learner.converged for learner in learners):
+        sound = divergence.sound(len(learners))
+        if all(learners[index].converged for index in sound):
             break
     for budget in budgets:
         if budget > count + 1:
@@ -278,7 +288,11 @@ class _Learner:
             sums.add(1.0, new, batch)
             self.codes[index] = new
             sums.sweep(self.rows, settings.relaxation)
+            if not self.rows.isfinite().all():
+                break
         self.change.append(float((self.rows - before).norm() / before.norm()))
+        if not math.isfinite(self.change[-1]):
+            self.rows = before
         still = self.change[-1] < settings.tolerance
         self.converged = still and (exhausted or settings.settles(count, self.n_replaced))
 

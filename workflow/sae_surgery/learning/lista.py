@@ -25,6 +25,7 @@ from sae_surgery.checks import (
     require_positive_integer,
     require_split,
 )
+from sae_surgery.divergence import Divergence
 from sae_surgery.inference.fista import step_bound
 from sae_surgery.inference.layout import (
     ATOM_MULTIPLE,
@@ -95,6 +96,7 @@ def train_lista(
     settings: Lista,
     progress: Tracker = silent,
     checkpoint: Checkpoint = NONE,
+    divergence: Divergence | None = None,
 ) -> ListaParameters:
     """Train one network a seed.
 
@@ -112,6 +114,9 @@ def train_lista(
         Wraps the loop over epochs.
     checkpoint
         Saves what is learned between epochs.
+    divergence
+        Is told of seeds that diverge. When all have, training ends; else what they have is of no
+        meaning.
 
     Raises
     ------
@@ -126,10 +131,14 @@ def train_lista(
         )
     network = _network(dictionary, settings)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    epochs = checkpoint.steps(settings.epochs, network, Streams(generators))
-    for _ in progress(epochs, "lista"):
+    divergence = Divergence() if divergence is None else divergence
+    epochs = checkpoint.steps(settings.epochs, network, Streams(generators), divergence)
+    for epoch in progress(epochs, "lista"):
         pairs = zip(observations, generators, strict=True)
         network.epoch(torch.stack([_shuffle(samples, generator) for samples, generator in pairs]))
+        divergence.check(f"at epoch {epoch}", *network.learned())
+        if not divergence.sound(len(seeds)):
+            break
     return network.parameters()
 
 
@@ -173,6 +182,10 @@ class _Network(ABC):
         """Train on all observations Y (seed, sample, obs), in their order."""
 
     @abstractmethod
+    def learned(self) -> Sequence[Tensor]:
+        """Return views, (seed, …), of all that is learned."""
+
+    @abstractmethod
     def parameters(self) -> ListaParameters:
         """Return a copy of the parameters."""
 
@@ -204,7 +217,7 @@ class CompiledNetwork(_Network):
         self.layers, self.thresholds = torch.cat(start[:2], 3), start.thresholds
         stacks = [self.layers.numpy(), self.thresholds[:, :, None].numpy()]
         stacks += [np.zeros_like(stack) for _ in range(2) for stack in stacks]
-        self.learned = InPlace(*stacks)
+        self.states = InPlace(*stacks)
         self.arrays = list(zip(*stacks, self.dictionary.numpy(), strict=True))
         self.n_steps = 0
 
@@ -224,6 +237,10 @@ class CompiledNetwork(_Network):
 
         each_seed(train, observations, self.arrays)
 
+    def learned(self) -> Sequence[Tensor]:
+        """Return views, (seed, …), of all that is learned."""
+        return self.layers, self.thresholds
+
     def parameters(self) -> ListaParameters:
         """Return a copy of the parameters."""
         n_atoms = self.layers.shape[2]
@@ -234,12 +251,12 @@ class CompiledNetwork(_Network):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what epochs change."""
-        return {"n_steps": self.n_steps, "learned": self.learned.state_dict()}
+        return {"n_steps": self.n_steps, "learned": self.states.state_dict()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` has told."""
         self.n_steps = state_dict["n_steps"]
-        self.learned.load_state_dict(state_dict["learned"])
+        self.states.load_state_dict(state_dict["learned"])
 
 
 class TensorNetwork(_Network):
@@ -273,6 +290,10 @@ class TensorNetwork(_Network):
             penalty /= batch.shape[1] * self.n_atoms
             self.differentiate(pad_observations(batch), error_scale, penalty)
             self.optimiser.step()
+
+    def learned(self) -> Sequence[Tensor]:
+        """Return views, (seed, …), of all that is learned."""
+        return [weights.transpose(0, 1) for weights in self.weights]
 
     def parameters(self) -> ListaParameters:
         """Return a copy of the parameters, without padding, seed first."""

@@ -35,6 +35,7 @@ from sae_surgery.checks import (
     require_positive_integer,
     require_split,
 )
+from sae_surgery.divergence import Divergence, not_finite
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.penalty import elementwise
@@ -142,6 +143,7 @@ def learn_softplus(
     settings: SoftplusAdam,
     progress: Tracker = silent,
     checkpoint: Checkpoint = NONE,
+    divergence: Divergence | None = None,
 ) -> SoftplusResult:
     """Learn a dictionary and codes for each seed, from random ones.
 
@@ -163,6 +165,8 @@ def learn_softplus(
         Wraps each seed's loop over steps.
     checkpoint
         Saves what is learned between steps, each seed by itself.
+    divergence
+        Is told of seeds that diverge. They end with that step, and what they have is of no meaning.
 
     Raises
     ------
@@ -188,7 +192,12 @@ def learn_softplus(
         part = checkpoint.part(f"seed_{seed}")
         return _descend(problem, settings, progress, f"softplus_adam, seed {seed}", part)
 
-    return _stack(each_seed(run, seeds, observations, others))
+    runs = each_seed(run, seeds, observations, others)
+    if divergence is not None:
+        for index, each in enumerate(runs):
+            if each.diverged:
+                divergence.note(index, f"at step {each.n_steps - 1}")
+    return _stack(runs)
 
 
 @torch.no_grad()
@@ -499,6 +508,8 @@ class _Run(NamedTuple):
     loss: list[float]
     n_steps: int
     rate: float
+    diverged: bool
+    """Whether the last step had a loss, or left atoms or codes, that are not finite."""
 
 
 def _descend(
@@ -512,12 +523,16 @@ def _descend(
     course = _Course(AdaptiveRate(settings), EarlyStop(settings))
     for step in progress(checkpoint.steps(settings.max_steps, problem, course), label):
         loss = problem.step(course.rate.rate)
+        if not math.isfinite(loss):
+            break
         course.rate.update(loss)
         if step % RECORD_EVERY == 0:
             course.losses.append(loss)
         if course.stop.reached(loss, step):
             break
-    return _Run(problem.dictionary(), problem.codes(), course.losses, step + 1, course.rate.rate)
+    dictionary, codes = problem.dictionary(), problem.codes()
+    diverged = not math.isfinite(loss) or any(not_finite(part) for part in (dictionary, *codes))
+    return _Run(dictionary, codes, course.losses, step + 1, course.rate.rate, diverged)
 
 
 def _draw_logits(

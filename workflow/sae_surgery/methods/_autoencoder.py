@@ -67,6 +67,7 @@ class AutoencoderMethod(Method):
             record,
             problem.checkpoint.keeping(records),
             decoder,
+            problem.divergence,
         )
         model = Model()
         for field, (name, dims, long_name) in PARAMETERS.items():

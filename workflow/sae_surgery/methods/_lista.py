@@ -50,6 +50,7 @@ class ListaMethod(Method):
             self.settings,
             problem.track,
             problem.checkpoint,
+            problem.divergence,
         )
         model = Model(
             dictionary=Parameter(dictionary, ("obs", "atom"), "dictionary of the loss"),

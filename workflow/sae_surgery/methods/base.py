@@ -5,14 +5,16 @@ that a method cannot look at what it should not know.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from sae_surgery.checkpoints import NONE, Checkpoint
+from sae_surgery.divergence import Divergence
 from sae_surgery.problem import Cell
 from sae_surgery.progress import Tracker, silent
 from sae_surgery.settings import NoSettings
@@ -42,11 +44,43 @@ class Model(dict[str, Parameter]):
     digest: str = ""
     """Digest of the file that the model was read from, if it was."""
     status: str = "ok"
-    """`ok`, or `skipped: <reason>` for a model read that is empty."""
+    """That of the file, see `store.Origin`."""
+    diverged: Mapping[int, str] = MappingProxyType({})
+    """By index of the seed, when its training diverged: its parameters are NaN, or, if it is all
+    seeds, there are none."""
 
     def tensor(self, name: str) -> Tensor:
         """Return a parameter's values, (seed, …)."""
         return self[name].values
+
+    def must_be_finite(self) -> list[Tensor]:
+        """Return the values (seed, …) of all parameters that NaN stands for nothing in."""
+        return [each.values for each in self.values() if each.nan_means is None]
+
+    def of_seeds(self, seeds: Sequence[int]) -> "Model":
+        """Return the model of some of its seeds, by index, ascending, none of which diverged."""
+        part = Model(
+            {
+                name: replace(parameter, values=take(parameter.values, seeds))
+                for name, parameter in self.items()
+            }
+        )
+        part.digest, part.status = self.digest, self.status
+        return part
+
+    def among(self, seeds: Sequence[int], n_seeds: int, diverged: Mapping[int, str]) -> "Model":
+        """Return the model, which is of some seeds, as one of all: the others diverged."""
+        if len(seeds) == n_seeds:
+            return self
+        whole = Model()
+        for name, parameter in self.items() if seeds else ():
+            floating = parameter.values.is_floating_point()
+            values = parameter.values if floating else parameter.values.double()
+            missing = "; ".join(filter(None, (parameter.nan_means, "training diverged")))
+            values = spread(values, seeds, n_seeds, torch.nan)
+            whole[name] = replace(parameter, values=values, nan_means=missing)
+        whole.diverged = diverged
+        return whole
 
     def at_record(self, index: int) -> "Model":
         """Return the model as it was when a record was made; what has no record is as at the end.
@@ -67,6 +101,20 @@ class Model(dict[str, Parameter]):
             values = self.tensor(RECORDED + name)[:, index].contiguous()
             model[name] = replace(model[name], values=values)
         return model
+
+
+def take(values: Tensor, seeds: Sequence[int]) -> Tensor:
+    """Return the values (seed, …) of some seeds, by index, ascending; all of them uncopied."""
+    return values if len(seeds) == len(values) else values[list(seeds)]
+
+
+def spread(values: Tensor, seeds: Sequence[int], n_seeds: int, filling: float) -> Tensor:
+    """Undo `take`: return the values of all seeds, a number in the place of the others'."""
+    if len(seeds) == n_seeds:
+        return values
+    whole = values.new_full((n_seeds, *values.shape[1:]), filling)
+    whole[list(seeds)] = values
+    return whole
 
 
 @dataclass(frozen=True)
@@ -97,6 +145,8 @@ class Problem:
     track: Tracker = silent
     checkpoint: Checkpoint = NONE
     """Where a long training is saved on its way."""
+    divergence: Divergence = field(default_factory=Divergence)
+    """What a training tells of seeds that diverge, if it looks; at the end all are looked at."""
 
 
 class Method(ABC):
@@ -155,6 +205,16 @@ class Method(ABC):
         -------
         The model, and codes of those splits that were inferred along the way.
         """
+
+    def encode_sound(
+        self, model: Model, observations: Tensor, cell: Cell, divergence: Divergence
+    ) -> Tensor:
+        """Do what `encode` does, but for seeds that diverged, whose codes are zero."""
+        seeds = divergence.sound(len(observations))
+        if not seeds:
+            return observations.new_zeros(*observations.shape[:2], cell.n_latents)
+        codes = self.encode(model.of_seeds(seeds), take(observations, seeds), cell)
+        return spread(codes, seeds, len(observations), 0.0)
 
     @abstractmethod
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:

@@ -54,7 +54,13 @@ class DlFista(Method):
         records = Records(len(times))
         checkpoint = problem.checkpoint.keeping(records)
         for budget, result in learning_trajectory(
-            observations, initial, self.settings, budgets, problem.track, checkpoint
+            observations,
+            initial,
+            self.settings,
+            budgets,
+            problem.track,
+            checkpoint,
+            problem.divergence,
         ):
             learned = {
                 "dictionary": result.dictionary,

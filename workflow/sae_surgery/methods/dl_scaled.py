@@ -48,6 +48,7 @@ class DlScaled(Method):
             budgets,
             problem.track,
             problem.checkpoint.keeping(records),
+            problem.divergence,
         ):
             learned = {"dictionary": result.dictionary, "penalty": result.penalty}
             records.write(budgets.index(budget), result.n_rounds - 1, learned)

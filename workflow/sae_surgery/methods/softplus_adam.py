@@ -51,6 +51,7 @@ class SoftplusAdamMethod(Method):
             self.settings,
             problem.track,
             problem.checkpoint,
+            problem.divergence,
         )
         model = Model(
             dictionary=Parameter(result.dictionary, ("obs", "atom"), "learned dictionary"),

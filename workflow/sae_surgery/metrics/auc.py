@@ -29,7 +29,7 @@ def column_auc(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        AUC (atom,); 0.5 for a constant column, and for every column if all labels are the same.
+        AUC (atom,); 0.5 for a constant column. If all labels are the same it is not defined: NaN.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def column_auc(codes: np.ndarray, labels: np.ndarray) -> np.ndarray:
         raise ValueError(f"one label a sample is needed, got {len(labels)} for {n_samples} samples")
     labels = np.asarray(labels, dtype=bool)
     if labels.all() or not labels.any():
-        return np.full(n_atoms, 0.5)
+        return np.full(n_atoms, np.nan)
     width = max(1, ENTRIES_AT_ONCE // n_samples)
     starts = range(0, n_atoms, width)
     return np.concatenate([_chunk_auc(codes[:, start : start + width], labels) for start in starts])
@@ -53,7 +53,7 @@ def best_column_auc(
     """Return the AUC, ID and OOD, of the column that tells the label best on ID.
 
     Either sign of a column counts, on ID and again on OOD: max(AUC, 1 - AUC). The first of equally
-    good columns is taken.
+    good columns is taken. Both are NaN if all ID labels are the same, OOD if all of these are.
 
     Parameters
     ----------
@@ -61,9 +61,16 @@ def best_column_auc(
         Codes (sample, atom).
     labels_id, labels_ood
         Binary labels (sample,).
+
+    Raises
+    ------
+    ValueError
+        If codes and labels differ in length.
     """
     auc_id = _either_sign(column_auc(codes_id, labels_id))
     best = int(np.argmax(auc_id))
+    if np.isnan(auc_id[best]):
+        return np.nan, np.nan
     auc_ood = _either_sign(column_auc(codes_ood[:, [best]], labels_ood))
     return float(auc_id[best]), float(auc_ood[0])
 
@@ -79,8 +86,10 @@ class Detector(NamedTuple):
         return self.sign * codes[:, self.column]
 
 
-def best_detector(codes: np.ndarray, labels: np.ndarray) -> Detector:
+def best_detector(codes: np.ndarray, labels: np.ndarray) -> Detector | None:
     """Return the column, and its sign, that tells the label best; the first of equally good ones.
+
+    If all labels are the same, there is none.
 
     Parameters
     ----------
@@ -88,19 +97,26 @@ def best_detector(codes: np.ndarray, labels: np.ndarray) -> Detector:
         Codes (sample, atom).
     labels
         Binary labels (sample,).
+
+    Raises
+    ------
+    ValueError
+        If codes and labels differ in length.
     """
     auc = column_auc(codes, labels)
     best = int(np.argmax(_either_sign(auc)))
+    if np.isnan(auc[best]):
+        return None
     return Detector(best, 1 if auc[best] >= 0.5 else -1)
 
 
 def auc_with_interval(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
     """Return the AUC of scores (sample,) for labels (sample,), and its interval over samples.
 
-    All are 0.5 if all labels are the same.
+    All are NaN if all labels are the same.
     """
     if labels.all() or not labels.any():
-        return 0.5, 0.5, 0.5
+        return np.nan, np.nan, np.nan
     parts = [(scores[part], labels[part]) for part in groups(len(scores))]
     positives = [part[positive] for part, positive in parts]
     negatives = [part[~positive] for part, positive in parts]

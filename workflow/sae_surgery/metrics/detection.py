@@ -28,8 +28,14 @@ def detection(true: np.ndarray, codes: np.ndarray, pairing: Pairing) -> Detectio
         Inferred codes (sample, atom).
     pairing
         Which column stands for which latent; latents not active among these samples are left out.
+
+    Returns
+    -------
+    NaN, not defined, if no latent is active.
     """
     active = active_latents(true)
+    if not len(active):
+        return Detection(np.nan, np.nan)
     latents, columns, _ = pairing.among(active)
     in_truth = (np.abs(true) > ACTIVE).take(latents, axis=1)
     fires = (np.abs(codes) > ACTIVE).take(columns, axis=1)
@@ -46,8 +52,11 @@ def dead_share(codes: np.ndarray) -> float:
 
 
 def least_uses(true: np.ndarray) -> int:
-    """Return how many samples the rarest of the active latents of codes (sample, latent) has."""
-    return int((true != 0).sum(axis=0)[active_latents(true)].min())
+    """Return how many samples the rarest of the active latents of codes (sample, latent) has.
+
+    It is 0 if none is active.
+    """
+    return int((true != 0).sum(axis=0)[active_latents(true)].min(initial=len(true)))
 
 
 def explained_variance(
@@ -66,6 +75,10 @@ def explained_variance(
         Z (sample, atom).
     dictionary
         D (obs, atom).
+
+    Returns
+    -------
+    NaN, not defined, if observations do not vary.
     """
-    residual = observations - codes @ dictionary.T
-    return float(1 - residual.var(axis=0).sum() / observations.var(axis=0).sum())
+    residual, total = observations - codes @ dictionary.T, observations.var(axis=0).sum()
+    return float(1 - residual.var(axis=0).sum() / total) if total > 0 else np.nan

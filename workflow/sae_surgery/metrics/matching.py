@@ -86,10 +86,14 @@ def match(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        If a similarity is negative or not a number.
+        If a similarity is negative or not finite.
+    RuntimeError
+        If the proof fails, by more than rounding explains: an error of ours, or a magnitude near
+        the limits of double precision.
     """
-    if similarity.size and not similarity.min() >= 0:
-        raise ValueError(f"similarity: must not be negative, got {similarity.min()}")
+    if similarity.size and not (similarity.min() >= 0 and similarity.max() < np.inf):
+        found = similarity[~((similarity >= 0) & (similarity < np.inf))][0]
+        raise ValueError(f"similarity: must be finite and not negative, got {found}")
     from sae_surgery.metrics.assignment import assign, upper_bound
 
     similarity = np.ascontiguousarray(similarity, dtype=np.float64)

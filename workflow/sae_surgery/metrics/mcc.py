@@ -9,13 +9,15 @@ columns, whose chance correlations count in the mean: that is how the published 
 import numpy as np
 
 from sae_surgery.metrics.matching import correlation, match
-from sae_surgery.metrics.pairing import active_latents, take_columns
+from sae_surgery.metrics.pairing import FEWEST_SAMPLES, active_latents, take_columns
 
 PADDING_SEED = 42
 
 
 def mcc_id(true: np.ndarray, codes: np.ndarray) -> float:
     """Return the in-distribution MCC: active latents against all columns of the codes.
+
+    It is NaN, not defined, if no latent varies or samples are fewer than `FEWEST_SAMPLES`.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ def mcc_id(true: np.ndarray, codes: np.ndarray) -> float:
     Raises
     ------
     ValueError
-        If no latent varies in the split, or the numbers of samples differ.
+        If the numbers of samples differ, or codes are not finite.
     """
     return _mean_matched(_active(true), codes)
 
@@ -47,6 +49,8 @@ def _active(true: np.ndarray) -> np.ndarray:
 
 
 def _mean_matched(true: np.ndarray, codes: np.ndarray) -> float:
+    if not true.shape[1] or len(true) < FEWEST_SAMPLES:
+        return np.nan
     width = max(true.shape[1], codes.shape[1])
     similarity = correlation(_padded(true, width), _padded(codes, width))
     np.abs(similarity, out=similarity)

@@ -15,6 +15,8 @@ from sae_surgery.metrics.matching import SMALLEST_NORM, correlation, match
 
 SMALLEST_VARIANCE = 1e-8
 """A latent is active in a split where its variance exceeds this."""
+FEWEST_SAMPLES = 3
+"""Of fewer samples, any two columns correlate fully: correlations are not defined."""
 
 
 class Pairing(NamedTuple):
@@ -34,7 +36,7 @@ class Pairing(NamedTuple):
 
 
 def pair(true: np.ndarray, codes: np.ndarray) -> Pairing:
-    """Pair the latents that are active with columns of the codes.
+    """Pair the latents that are active, if any, with columns of the codes.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def pair(true: np.ndarray, codes: np.ndarray) -> Pairing:
     Raises
     ------
     ValueError
-        If no latent is active, or the numbers of samples differ.
+        If the numbers of samples differ, or codes are not finite.
     """
     active = active_latents(true)
     correlations = correlation(take_columns(true, active), codes)
@@ -65,19 +67,8 @@ def take_columns(matrix: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def active_latents(true: np.ndarray) -> np.ndarray:
-    """Return the latents (latent,) that vary in true codes (sample, latent).
-
-    Raises
-    ------
-    ValueError
-        If none does.
-    """
-    active = np.flatnonzero(true.var(axis=0) > SMALLEST_VARIANCE)
-    if not len(active):
-        raise ValueError(
-            f"no latent varies among these {len(true)} samples: there is nothing to match"
-        )
-    return active
+    """Return the latents (latent,) that vary in true codes (sample, latent)."""
+    return np.flatnonzero(true.var(axis=0) > SMALLEST_VARIANCE)
 
 
 class Recovery(NamedTuple):
@@ -112,6 +103,8 @@ def recovery(true: np.ndarray, codes: np.ndarray, pairing: Pairing) -> Recovery:
 def mean_correlation(sums: np.ndarray, n_active: int) -> np.ndarray:
     """Return the mean correlation coefficient (MCC), (…,).
 
+    It is NaN, not defined, if no latent is active or samples are fewer than `FEWEST_SAMPLES`.
+
     Parameters
     ----------
     sums
@@ -120,8 +113,11 @@ def mean_correlation(sums: np.ndarray, n_active: int) -> np.ndarray:
         Number of active latents; those without a partner count as zero.
     """
     count, x, y, xx, yy, xy = np.moveaxis(sums, -2, 0)
+    if n_active == 0:
+        return np.full(sums.shape[:-2], np.nan)
     x_square, y_square = xx - x * x / count, yy - y * y / count
     smallest = SMALLEST_NORM**2
     defined = (x_square > smallest) & (y_square > smallest)
     norms = np.sqrt(np.where(defined, x_square * y_square, 1.0))
-    return np.where(defined, (xy - x * y / count) / norms, 0.0).sum(-1) / n_active
+    mean = np.where(defined, (xy - x * y / count) / norms, 0.0).sum(-1) / n_active
+    return np.where((count < FEWEST_SAMPLES).any(-1), np.nan, mean)

@@ -84,8 +84,8 @@ def paper_panel(
     Raises
     ------
     ValueError
-        If a dictionary comes without the truth or with a width other than that of the codes, if no
-        latent varies in a split, or if numbers of samples differ.
+        If a dictionary comes without the truth or with a width other than that of the codes, if
+        numbers of samples differ, or if codes are not finite.
     """
     probe = accuracy(codes_id, labels_id, codes_ood, labels_ood)
     auc_id, auc_ood = best_column_auc(codes_id, labels_id, codes_ood, labels_ood)

@@ -25,8 +25,8 @@ def accuracy(
 ) -> Probe:
     """Fit unpenalised logistic regression on the ID codes and score it on ID and on OOD.
 
-    With a single class among the ID labels there is nothing to fit: the probe then always answers
-    that class, after 0 iterations.
+    With a single class among the ID labels there is nothing to fit: accuracies are NaN then, after
+    0 iterations.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ def accuracy(
         If codes are not finite, or codes and labels differ in length (from scikit-learn).
     """
     predict, n_iter = fit_probe(codes_id, labels_id)
+    if predict is None:
+        return Probe(np.nan, np.nan, n_iter)
     acc_id, acc_ood = (
         np.mean(predict(codes) == labels)
         for codes, labels in ((codes_id, labels_id), (codes_ood, labels_ood))
@@ -50,16 +52,21 @@ def accuracy(
 
 def fit_probe(
     codes: np.ndarray, labels: np.ndarray
-) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+) -> tuple[Callable[[np.ndarray], np.ndarray] | None, int]:
     """Fit unpenalised logistic regression on codes (sample, atom) and labels (sample,).
 
     Returns
     -------
-    What predicts the labels of other codes, and the number of iterations taken: 0 if all labels
-    are the same, which are then predicted always.
+    What predicts the labels of other codes, and the number of iterations taken; None and 0 if
+    labels are not of two classes.
+
+    Raises
+    ------
+    ValueError
+        If codes are not finite, or codes and labels differ in length (from scikit-learn).
     """
-    if len(np.unique(labels)) == 1:
-        return lambda others: np.full(len(others), labels[0]), 0
+    if len(np.unique(labels)) < 2:
+        return None, 0
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

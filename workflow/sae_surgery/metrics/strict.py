@@ -104,7 +104,7 @@ def prepare(
         "observations_id": true_id @ truth.T,
         "observations_ood": true_ood @ truth.T,
         "of_truth": {
-            **{f"acc_true_{split}": float(right.mean()) for split, right in ceiling.items()},
+            **{f"acc_true_{split}": _mean(right) for split, right in ceiling.items()},
             "acc_base_id": float(np.mean(_second(labels_id) == most)),
             "acc_base_ood": float(np.mean(labels_ood == most)),
             "least_uses_id": float(least_uses(true_id)),
@@ -152,8 +152,7 @@ def strict_panel(
     Raises
     ------
     ValueError
-        If the dictionary's width is not that of the codes, if no latent varies in a split, or if
-        numbers of samples differ.
+        If the dictionary's width is not that of the codes, or numbers of samples differ.
     """
     labelled = labels_id, codes_ood, labels_ood
     pairing = pair(true_id, codes_id)
@@ -209,6 +208,8 @@ def _probes(
     right, n_iter = _probed(codes_id, labels_id, codes_ood, labels_ood)
     panel = {"acc_n_iter": float(n_iter)}
     for split, each in right.items():
+        if each is None:
+            continue
         parts = [each[part] for part in groups(len(each))]
         sums = np.array([[part.sum(), len(part)] for part in parts], np.float64)
         ends = interval(sums, lambda resampled: resampled[:, 0] / resampled[:, 1])
@@ -229,14 +230,19 @@ def _matched_alone(
         return {}
     alone = codes_id.take(columns, axis=1), labels_id, codes_ood.take(columns, axis=1), labels_ood
     right, _ = _probed(*alone)
-    return {f"acc_matched_{split}": float(each.mean()) for split, each in right.items()}
+    return {f"acc_matched_{split}": _mean(each) for split, each in right.items()}
 
 
 def _probed(
     codes_id: np.ndarray, labels_id: np.ndarray, codes_ood: np.ndarray, labels_ood: np.ndarray
-) -> tuple[dict[str, np.ndarray], int]:
-    """Return, by split, which samples a probe gets right, and the iterations of its fit."""
+) -> tuple[dict[str, np.ndarray | None], int]:
+    """Return, by split, which samples a probe gets right, and the iterations of its fit.
+
+    They are None if the labels that it is to be fitted on are all the same.
+    """
     predict, n_iter = fit_probe(_first(codes_id), _first(labels_id))
+    if predict is None:
+        return dict.fromkeys(SPLITS), n_iter
     right = {
         "id": predict(_second(codes_id)) == _second(labels_id),
         "ood": predict(codes_ood) == labels_ood,
@@ -248,8 +254,9 @@ def _detectors(
     codes_id: np.ndarray, labels_id: np.ndarray, codes_ood: np.ndarray, labels_ood: np.ndarray
 ) -> dict[str, float]:
     """Return the AUC of the column that is best on the first half, judged on other samples."""
-    detector = best_detector(_first(codes_id), _first(labels_id))
-    panel = {}
+    detector, panel = best_detector(_first(codes_id), _first(labels_id)), {}
+    if detector is None:
+        return panel
     for split, codes, labels in (
         ("id", _second(codes_id), _second(labels_id)),
         ("ood", codes_ood, labels_ood),
@@ -262,6 +269,10 @@ def _detectors(
 def _measured(name: str, value: float, ends: tuple[float, float]) -> dict[str, float]:
     low, high = ends
     return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _mean(right: np.ndarray | None) -> float:
+    return np.nan if right is None else float(right.mean())
 
 
 def _first(values: np.ndarray) -> np.ndarray:

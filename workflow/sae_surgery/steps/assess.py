@@ -63,6 +63,7 @@ def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer) -> Sco
     for operation in operations:
         if operation.status != "ok":
             print(f"{operation.method}: {operation.status}", file=sys.stderr)
+        if operation.empty:
             continue
         for outcome, place in enumerate(operation.places(surgery.step)):
             places.append((operation, outcome, place))
@@ -92,7 +93,7 @@ def _variables(
     texts = np.array(conditions, dtype=object)
     seeds = np.array(data.seeds, np.int64)
     yield "method", Variable(("method",), np.array(names), "name of the method", None)
-    yield "status", Variable(("method",), np.array(statuses), "ok, or why there is none", None)
+    yield "status", Variable(("method",), np.array(statuses), "ok, or why scores are missing", None)
     yield "condition", Variable(("condition",), texts, "condition of the surgery", None)
     if surgery.step:
         yield surgery.step, Variable((surgery.step,), np.array(steps), surgery.step_means)

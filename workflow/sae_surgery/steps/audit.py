@@ -98,8 +98,8 @@ def _open(
     ):
         if each.method != codes.method:
             raise SurgeryError(f"{path}: codes of {each.method}, not of {codes.method}")
-    old = read_dictionary(model_path, codes.method, data)
-    new = read_dictionary(strict_model_path, codes.method, data)
+    old = read_dictionary(model_path, codes, data)
+    new = read_dictionary(strict_model_path, refitted, data)
     return _Audited(
         Scored(codes, old), Scored(again, old), Scored(refitted, new), Scored(strict, new)
     )
@@ -108,29 +108,21 @@ def _open(
 def _score(
     audited: Sequence[_Audited], data: CellData, fresh: CellData
 ) -> list[dict[str, dict[str, np.ndarray]]]:
-    """Return the scores (seed,) of each method by correction; none of one that was skipped."""
-    done = []
-    for each in audited:
-        codes = each.published.codes
-        if codes.status == "ok":
-            done.append(each)
-        else:
+    """Return the scores (seed,) of each method by correction."""
+    for codes in (each.published.codes for each in audited):
+        if codes.status != "ok":
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
     paper, strict = Scorer(data, "paper"), Scorer(data, "strict")
     paper_fresh, strict_fresh = Scorer(fresh, "paper"), Scorer(fresh, "strict")
     scorings = {
-        "published": paper.score([each.published for each in done], track),
-        "remeasured": strict.score([each.published for each in done], track),
-        "resampled": paper_fresh.score([each.resampled for each in done], track),
-        "refitted": paper.score([each.refitted for each in done], track),
-        "strict": strict_fresh.score([each.strict for each in done], track),
+        "published": paper.score([each.published for each in audited], track),
+        "remeasured": strict.score([each.published for each in audited], track),
+        "resampled": paper_fresh.score([each.resampled for each in audited], track),
+        "refitted": paper.score([each.refitted for each in audited], track),
+        "strict": strict_fresh.score([each.strict for each in audited], track),
     }
-    found = (
-        dict(zip(scorings, each, strict=True)) for each in zip(*scorings.values(), strict=True)
-    )
-    return [
-        corrected(next(found)) if each.published.codes.status == "ok" else {} for each in audited
-    ]
+    by_method = zip(*scorings.values(), strict=True)
+    return [corrected(dict(zip(scorings, each, strict=True))) for each in by_method]
 
 
 def _variables(

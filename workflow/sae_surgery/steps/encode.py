@@ -12,7 +12,7 @@ from sae_surgery.data import CellData
 from sae_surgery.encoding import encode_scored
 from sae_surgery.models import read_fitted
 from sae_surgery.provenance import source_digest
-from sae_surgery.store import Origin
+from sae_surgery.store import SKIPPED, Origin
 
 
 def encode(data_path: Path, model_path: Path, device_name: str, threads: int, output: Path) -> None:
@@ -37,5 +37,6 @@ def encode(data_path: Path, model_path: Path, device_name: str, threads: int, ou
         status=model.status,
     )
     print(f"{name} on {data.cell.name}, {origin.device}: {origin.status}", file=sys.stderr)
-    codes = encode_scored(method, model, data, device) if model.status == "ok" else None
-    write_codes(output, codes, data, name, origin)
+    skipped = model.status.startswith(SKIPPED)
+    codes, diverged = (None, {}) if skipped else encode_scored(method, model, data, device)
+    write_codes(output, codes, data, name, origin, diverged)

@@ -23,7 +23,7 @@ def evaluate(
     protocol: str,
     output: Path,
 ) -> None:
-    """Write the metrics of each method and seed; NaN for methods that were skipped.
+    """Write the metrics of each method and seed; NaN where a method was skipped or diverged.
 
     Raises
     ------
@@ -38,14 +38,12 @@ def evaluate(
     all_codes, all_scored = [], []
     for codes_path, model_path in zip(codes_paths, model_paths, strict=True):
         codes = Codes(codes_path, data)
-        dictionary = read_dictionary(model_path, codes.method, data)
-        if codes.status == "ok":
-            all_scored.append(Scored(codes, dictionary, lam=codes.lam))
-        else:
+        dictionary = read_dictionary(model_path, codes, data)
+        if codes.status != "ok":
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
+        all_scored.append(Scored(codes, dictionary, lam=codes.lam))
         all_codes.append(codes)
-    found = iter(scorer.score(all_scored, track))
-    scores = [next(found) if codes.status == "ok" else {} for codes in all_codes]
+    scores = scorer.score(all_scored, track)
     origin = Origin(
         title=f"Metrics on {data.cell.name}, protocol {protocol}",
         settings={"protocol": protocol},
@@ -64,8 +62,7 @@ def _variables(
     seeds = np.array(data.seeds, np.int64)
     yield "seed", Variable(("seed",), seeds, "seed of the random stream")
     statuses = np.array([codes.status for codes in all_codes])
-    yield "status", Variable(("method",), statuses, "ok, or why the method was skipped", None)
-    nothing = np.full(len(seeds), np.nan)
+    yield "status", Variable(("method",), statuses, "ok, or why scores are missing", None)
     for name, (long_name, units) in scorer.descriptions.items():
-        values = np.stack([score.get(name, nothing) for score in scores])
+        values = np.stack([score[name] for score in scores])
         yield name, Variable(("method", "seed"), values, long_name, units, MISSING)

@@ -1,7 +1,7 @@
 """Fit one method on one cell, all seeds, and infer the codes that are scored."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from sae_surgery import devices, methods
 from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
 from sae_surgery.codes import write_codes
 from sae_surgery.data import CellData
+from sae_surgery.divergence import sound_seeds, status
 from sae_surgery.encoding import as_tensor, encode_scored
-from sae_surgery.methods.base import Fitted, Method, Model, Problem
-from sae_surgery.models import read_other, why_without, write_model
+from sae_surgery.methods.base import Fitted, Method, Model, Problem, take
+from sae_surgery.models import lost_with, read_other, why_without, write_model
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
 from sae_surgery.store import Origin
@@ -34,7 +35,8 @@ def fit(
 ) -> None:
     """Fit the method called `name` and write its model and its codes of val and ood.
 
-    A method that cannot run on the cell gives valid files whose status says why.
+    A method that cannot run on the cell gives valid files whose status says why, and so do seeds
+    whose training diverges.
 
     Raises
     ------
@@ -58,45 +60,78 @@ def fit(
         threads=threads,
         status=f"skipped: {reason}" if reason else "ok",
     )
-    print(f"{name} on {data.cell.name}, {origin.device}: {origin.status}", file=sys.stderr)
+    print(f"{name} on {data.cell.name}, {origin.device}: {reason or 'begins'}", file=sys.stderr)
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
-    problem = _problem(method, data, parent, checkpoint)
-    fitted = Fitted(Model()) if reason else method.fit(problem)
-    codes = None if reason else encode_scored(method, fitted.model, data, device, fitted.codes)
+    fitted, codes, diverged = Fitted(Model()), None, {}
+    if not reason:
+        fitted = _fit(method, data, parent, checkpoint)
+        codes, diverged = encode_scored(method, fitted.model, data, device, fitted.codes)
     # A model is one of the dictionary and train samples, whatever else it is scored on.
     of_root = replace(origin, inputs={"data": data.root} | parents)
-    write_model(model_path, fitted.model, data, name, of_root)
-    write_codes(codes_path, codes, data, name, origin)
+    digest = write_model(model_path, fitted.model, data, name, of_root)
+    of_model = replace(origin, inputs=origin.inputs | {"model": digest})
+    write_codes(codes_path, codes, data, name, of_model, diverged)
     checkpoint.remove()
+    if diverged:
+        print(f"{name} on {data.cell.name}: {status(diverged, data.seeds)}", file=sys.stderr)
+
+
+def _fit(method: Method, data: CellData, parent: Model | None, checkpoint: Checkpoint) -> Fitted:
+    """Fit all seeds but those of which the parent has diverged.
+
+    Returns
+    -------
+    Model and codes of all seeds; what seeds lack that have diverged, the model says.
+    """
+    n_seeds = len(data.seeds)
+    lost = lost_with(parent, method.parent)
+    seeds = sound_seeds(lost, n_seeds)
+    if not seeds:
+        model = Model()
+        model.diverged = lost
+        return Fitted(model)
+    problem = _problem(method, data, parent, checkpoint, seeds)
+    fitted = method.fit(problem)
+    divergence = problem.divergence
+    divergence.check("in training", *fitted.model.must_be_finite())
+    sound = divergence.sound(len(seeds))
+    lost |= {seeds[index]: when for index, when in divergence.when.items()}
+    places = [seeds[index] for index in sound]
+    return Fitted(
+        fitted.model.of_seeds(sound).among(places, n_seeds, lost),
+        {split: take(codes, sound) for split, codes in fitted.codes.items()},
+    )
 
 
 def _problem(
-    method: Method, data: CellData, parent: Model | None, checkpoint: Checkpoint
+    method: Method,
+    data: CellData,
+    parent: Model | None,
+    checkpoint: Checkpoint,
+    seeds: Sequence[int],
 ) -> Problem:
-    """Return what the method declares that it may see, and nothing else."""
+    """Return what the method declares that it may see of some seeds, by index, and no more."""
     device = checkpoint.device
 
+    def tensor(values: np.ndarray) -> Tensor:
+        return take(as_tensor(values, method, device), seeds)
+
     def true_codes(split: str) -> Tensor:
-        dense = [data.true_codes(split, index) for index in range(len(data.seeds))]
+        dense = [data.true_codes(split, index) for index in seeds]
         return as_tensor(np.stack(dense), method, device)
 
     return Problem(
         cell=data.cell,
-        seeds=data.seeds,
+        seeds=tuple(data.seeds[index] for index in seeds),
         device=device,
-        observations={
-            split: as_tensor(data.observations(split), method, device)
-            for split in method.learns_from
-        },
-        dictionary=(
-            as_tensor(data.dictionary(), method, device) if "dictionary" in method.knows else None
-        ),
+        observations={split: tensor(data.observations(split)) for split in method.learns_from},
+        dictionary=tensor(data.dictionary()) if "dictionary" in method.knows else None,
         true_codes=(
             {split: true_codes(split) for split in method.learns_from}
             if "codes" in method.knows
             else {}
         ),
-        parent=parent,
+        parent=None if parent is None else parent.of_seeds(seeds),
         track=track,
         checkpoint=checkpoint,
     )

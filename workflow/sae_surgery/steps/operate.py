@@ -1,27 +1,27 @@
 """Do one surgery on one fitted model, all seeds."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sae_surgery import devices, surgeries
 from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
 from sae_surgery.codes import Codes
 from sae_surgery.data import SCORED, CellData
+from sae_surgery.divergence import sound_seeds, status
 from sae_surgery.encoding import as_tensor
-from sae_surgery.errors import SurgeryError
-from sae_surgery.methods.base import Method, Model
-from sae_surgery.models import read_fitted, read_other, why_without
+from sae_surgery.methods.base import Method, Model, take
+from sae_surgery.models import lost_with, read_fitted, read_other, why_without
 from sae_surgery.operations import write_operation
 from sae_surgery.progress import track
 from sae_surgery.provenance import source_digest
-from sae_surgery.store import Origin
+from sae_surgery.store import SKIPPED, Origin
 from sae_surgery.surgeries.base import Patient, Surgery
 
 
@@ -53,10 +53,10 @@ def operate(
     codes = Codes(codes_path, data)
     asking = f"--donor: {surgery.title} takes a part from"
     donor = read_other(donor_path, surgery.donor, asking, data, device)
-    if codes.method != method_name:
-        raise SurgeryError(f"{codes_path}: codes of {codes.method}, but a model of {method_name}")
-    reason = codes.status.removeprefix("skipped: ") if codes.status != "ok" else None
-    reason = reason or surgery.why_not(model) or why_without(donor, surgery.donor)
+    codes.require_model(model_path, method_name, model.digest)
+    lost = lost_with(donor, surgery.donor) | codes.diverged()
+    seeds = sound_seeds(lost, len(data.seeds))
+    reason = _why_not(surgery, codes, model) or why_without(donor, surgery.donor)
     origin = Origin(
         title=f"{surgery.title} of {method.title} on {data.cell.name}",
         settings=asdict(surgery.settings),
@@ -65,13 +65,22 @@ def operate(
         | ({} if donor is None else {"donor": donor.digest}),
         device=devices.describe(device),
         threads=threads,
-        status=f"skipped: {reason}" if reason else "ok",
+        status=f"skipped: {reason}" if reason else status(lost, data.seeds),
     )
     print(f"{name} of {method_name} on {data.cell.name}: {origin.status}", file=sys.stderr)
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
-    patient = None if reason else _patient(surgery, method, model, codes, donor, data, checkpoint)
-    write_operation(output, name, surgery, patient, data, method_name, origin)
+    patient = None
+    if seeds and not reason:
+        patient = _patient(surgery, method, model, codes, donor, data, checkpoint, seeds)
+    write_operation(output, name, surgery, patient, data, method_name, origin, lost)
     checkpoint.remove()
+
+
+def _why_not(surgery: Surgery, codes: Codes, model: Model) -> str | None:
+    """Return why the surgery cannot be done on any seed, or None if it can."""
+    if codes.status.startswith(SKIPPED):
+        return codes.status.removeprefix(SKIPPED)
+    return None if codes.empty else surgery.why_not(model)
 
 
 def _patient(
@@ -82,22 +91,28 @@ def _patient(
     donor: Model | None,
     data: CellData,
     checkpoint: Checkpoint,
+    seeds: Sequence[int],
 ) -> Patient:
-    tensor = partial(as_tensor, method=method, device=checkpoint.device)
-    seeds = range(len(data.seeds))
+    """Return the patient of some seeds, by index: those that have not diverged."""
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return take(as_tensor(values, method, checkpoint.device), seeds)
+
     return Patient(
         cell=data.cell,
-        seeds=data.seeds,
+        seeds=tuple(data.seeds[seed] for seed in seeds),
         method=method,
-        model=model,
+        model=model.of_seeds(seeds),
         observations={split: tensor(data.observations(split)) for split in SCORED},
         codes={
-            split: tensor(np.stack([codes.dense(split, seed) for seed in seeds]))
+            split: as_tensor(
+                np.stack([codes.dense(split, seed) for seed in seeds]), method, checkpoint.device
+            )
             for split in SCORED
         },
         truth=tensor(data.dictionary()),
         train=tensor(data.observations("train")) if surgery.needs_train else None,
-        donor=donor,
+        donor=None if donor is None else donor.of_seeds(seeds),
         track=track,
         checkpoint=checkpoint,
     )

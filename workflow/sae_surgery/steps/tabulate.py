@@ -9,6 +9,7 @@ from sae_surgery.errors import SurgeryError
 from sae_surgery.provenance import source_digest
 from sae_surgery.store import Origin
 from sae_surgery.tables import tabulate as lay_out
+from sae_surgery.tables import tell_diverged
 
 
 def tabulate(sweep: Mapping[str, Any], metrics_paths: Sequence[Path], output: Path) -> None:
@@ -39,4 +40,6 @@ def tabulate(sweep: Mapping[str, Any], metrics_paths: Sequence[Path], output: Pa
     left_out = [f"{method} on {', '.join(cells)}" for method, cells in sweep["left_out"].items()]
     if left_out:
         names["left_out"] = f"by the configuration: {'; '.join(left_out)}"
+    if diverged := list(tell_diverged(sweep, metrics)):
+        names["diverged"] = "; ".join(diverged)
     store.write(output, "table", lay_out(sweep, metrics), origin, **names)

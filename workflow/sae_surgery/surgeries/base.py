@@ -21,7 +21,7 @@ from sae_surgery.settings import NoSettings
 
 @dataclass(frozen=True)
 class Patient:
-    """A fitted method on one cell, all seeds stacked."""
+    """A fitted method on one cell, all seeds stacked but those that have diverged."""
 
     cell: Cell
     seeds: tuple[int, ...]
@@ -69,6 +69,8 @@ class Outcome:
     """D (seed, obs, atom) that the codes refer to, if it is not the patient's."""
     diagnostics: Mapping[str, Tensor] = field(default_factory=dict)
     """Further numbers (seed,), by a name in the surgery's `diagnostics`, as far as they exist."""
+    diverged: Mapping[int, str] = field(default_factory=dict)
+    """By index of the seed, when what the surgery trained diverged; the seed has no codes then."""
 
 
 class Surgery(ABC):

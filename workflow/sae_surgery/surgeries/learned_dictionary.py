@@ -47,8 +47,9 @@ class LearnedDictionary(Surgery):
             checkpoint=patient.checkpoint.part(condition),
         )
         model = patient.method.with_dictionary(patient.model, dictionary, problem)
+        divergence = problem.divergence
         codes = {
-            split: patient.method.encode(model, observations, patient.cell)
+            split: patient.method.encode_sound(model, observations, patient.cell, divergence)
             for split, observations in patient.observations.items()
         }
-        return Outcome(condition, codes, dictionary=dictionary)
+        return Outcome(condition, codes, dictionary=dictionary, diverged=divergence.when)

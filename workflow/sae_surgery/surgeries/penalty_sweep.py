@@ -74,9 +74,10 @@ def _trained(patient: Patient, factor: float, method: AutoencoderMethod, cell: C
     if factor == 1:
         return Outcome("trained", patient.codes, factor)
     problem = Problem(cell, patient.seeds, patient.train.device, {"train": patient.train})
-    model = method.fit(problem).model
+    model, divergence = method.fit(problem).model, problem.divergence
     codes = {
-        split: method.encode(model, observations, cell)
+        split: method.encode_sound(model, observations, cell, divergence)
         for split, observations in patient.observations.items()
     }
-    return Outcome("trained", codes, factor, model.tensor("dictionary"))
+    dictionary = model.tensor("dictionary")
+    return Outcome("trained", codes, factor, dictionary, diverged=divergence.when)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sae_surgery.checks import require_increasing
+from sae_surgery.divergence import Divergence
 from sae_surgery.inference.fista import fista
 from sae_surgery.inference.solver import infer
 from sae_surgery.learning.dictionary_learning import (
@@ -76,7 +77,7 @@ class WarmStartDecoder(Surgery):
         self, patient: Patient, condition: str, initial: Tensor, counts: tuple[int, ...]
     ) -> Iterator[Outcome]:
         observations = patient.centred()
-        published = not self.needs_train
+        published, divergence = not self.needs_train, Divergence()
         trajectory = learning_trajectory(
             observations["val"] if published else patient.centre(patient.train),
             initial,
@@ -84,10 +85,12 @@ class WarmStartDecoder(Surgery):
             counts,
             patient.track,
             patient.checkpoint.part(condition),
+            divergence,
         )
         code = self._published_codes if published else self._codes
         for count, learned in trajectory:
-            yield Outcome(condition, code(observations, learned, count), count, learned.dictionary)
+            codes, diverged = code(observations, learned, count), dict(divergence.when)
+            yield Outcome(condition, codes, count, learned.dictionary, diverged=diverged)
 
     def _published_codes(
         self, observations: Mapping[str, Tensor], learned: LearnedDictionary, count: int

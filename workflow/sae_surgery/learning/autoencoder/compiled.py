@@ -252,11 +252,12 @@ def largest(preactivations, bias, k):
     """
     n_samples, n_atoms = preactivations.shape
     chosen = np.zeros((n_samples, k), np.int64)
-    codes = np.zeros((n_samples, k), preactivations.dtype)
+    codes, zero = np.zeros((n_samples, k), preactivations.dtype), preactivations.dtype.type(0)
     for sample in range(n_samples):
         for atom in range(n_atoms):
             value = preactivations[sample, atom] + bias[atom]
-            preactivations[sample, atom] = max(value, preactivations.dtype.type(0))
+            # Unlike their maximum, this is no NaN, of which more than k would be found.
+            preactivations[sample, atom] = value if value > zero else zero
         low, high, places = bracket(preactivations, sample, k)
         taken = 0
         for atom in range(n_atoms):

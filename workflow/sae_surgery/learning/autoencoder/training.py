@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from sae_surgery.checkpoints import NONE, Checkpoint, InPlace, Streams
+from sae_surgery.divergence import Divergence
 from sae_surgery.inference.columns import unit_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters
@@ -39,6 +40,7 @@ def train_autoencoder(
     on_epoch: Callable[[int, AutoencoderParameters], None] = _ignore,
     checkpoint: Checkpoint = NONE,
     decoder: Tensor | None = None,
+    divergence: Divergence | None = None,
 ) -> tuple[AutoencoderParameters, TrainingHistory]:
     """Train one autoencoder a seed, on the device of the observations; see `descent`.
 
@@ -64,6 +66,9 @@ def train_autoencoder(
     decoder
         W_d (seed, obs, atom) that stays as it is, with an encoder that begins as its transpose;
         None has both learned.
+    divergence
+        Is told of seeds that diverge. When all have, training ends; else what they have is of no
+        meaning.
 
     Raises
     ------
@@ -86,12 +91,14 @@ def train_autoencoder(
     parameters = _pad(start).to(observations)
     descent = descent_for(observations)(autoencoder, learns, parameters, observations, obs_dim)
     parameters, trimmed = descent.parameters, _trim(descent.parameters, obs_dim)
+    divergence = Divergence() if divergence is None else divergence
     epochs_before = LOADER_ORDER.index(autoencoder.name) * settings.epochs
     order = BatchOrder(seeds, n_samples, epochs_before)
     reconstruction = observations.new_zeros(len(seeds), settings.epochs)
     history = TrainingHistory(reconstruction, torch.zeros_like(reconstruction))
 
-    changed = descent, Streams(order.generators), InPlace(*history)
+    changed = descent, Streams(order.generators), InPlace(*history), divergence
+    learned = [getattr(parameters, name) for name in learns]
     epochs = checkpoint.steps(settings.epochs, *changed)
     for epoch in progress(epochs, f"sae_{autoencoder.name}"):
         loss = descent.epoch(order.next_epoch())
@@ -99,7 +106,10 @@ def train_autoencoder(
             record[:, epoch] = value
         if decoder is None and epoch % settings.renormalise_every == 0:
             parameters.decoder.copy_(unit_columns(parameters.decoder))
+        divergence.check(f"at epoch {epoch}", *loss, *learned)
         on_epoch(epoch, trimmed)
+        if not divergence.sound(len(seeds)):
+            break
     return trimmed.clone(), history
 
 
