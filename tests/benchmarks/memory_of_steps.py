@@ -1,7 +1,7 @@
 """`python -m benchmarks.memory_of_steps`: what each kind of step asks for, and what it uses.
 
 Each step runs in a process of its own, with the arguments that the workflow gives, under both
-protocols. Its peak of resident memory stands beside what `sae_surgery.costs` asks for, of which a
+protocols. Its peak of resident memory stands beside what `sae_surgery.plan.costs` asks for, of which a
 unit test says whether it is enough and not too much. Budgets of training are tiny, since memory
 does not depend on them; numbers of samples are the paper's.
 """
@@ -18,10 +18,11 @@ from multiprocessing import SimpleQueue, get_context
 from pathlib import Path
 from typing import Any
 
-from sae_surgery import cli, config, costs, methods, surgeries
-from sae_surgery.config import Run
-from sae_surgery.estimates import Job, request
-from sae_surgery.problem import Cell, compressed_sensing_dim
+from sae_surgery import cli, methods, surgeries
+from sae_surgery.plan import config, costs
+from sae_surgery.plan.config import Run
+from sae_surgery.plan.estimates import Job, request
+from sae_surgery.problems.paper import Cell, compressed_sensing_dim
 
 SEEDS = {500: [0, 1, 2], 1000: [0, 1, 2], 3000: [0]}
 """By number of latents: what grows with the number of seeds shows at smaller sizes."""

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_surgery.problem import Cell, compressed_sensing_dim
-from sae_surgery.sampling import dense_codes, draw_codes, draw_dictionary, labels, observe
+from sae_surgery.problems.paper import Cell, compressed_sensing_dim
+from sae_surgery.problems.sampling import dense_codes, draw_codes, draw_dictionary, labels, observe
 
 K = 10
 LAM = 0.1

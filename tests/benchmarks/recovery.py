@@ -16,8 +16,6 @@ import numpy as np
 import torch
 
 from benchmarks.problems import Drawn, draw
-from sae_surgery import devices
-from sae_surgery.fresh import LEAST_USES
 from sae_surgery.inference.solver import LassoSettings, infer
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.learning.incremental import (
@@ -25,9 +23,11 @@ from sae_surgery.learning.incremental import (
     IncrementalLearning,
     learn_incrementally,
 )
+from sae_surgery.machine import devices
 from sae_surgery.metrics.dictionary import dictionary_metrics
 from sae_surgery.metrics.matching import correlation, match
-from sae_surgery.sampling import dense_codes
+from sae_surgery.problems.fresh import LEAST_USES
+from sae_surgery.problems.sampling import dense_codes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

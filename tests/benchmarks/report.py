@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from benchmarks import growth
 from benchmarks.harness import Row
-from sae_surgery import store
-from sae_surgery.figures import style
-from sae_surgery.files import write_text
-from sae_surgery.store import Origin, Variable
+from sae_surgery.drawing import style
+from sae_surgery.files import store
+from sae_surgery.files.store import Origin, Variable
+from sae_surgery.machine.atomic import write_text
 
 PEERS = (
     "scikit-learn",

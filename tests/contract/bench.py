@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from sae_surgery import methods
-from sae_surgery.codes import Codes
-from sae_surgery.data import CellData
-from sae_surgery.problem import Cell
-from sae_surgery.settings import applicable
+from sae_surgery.files.codes import Codes
+from sae_surgery.files.data import CellData
+from sae_surgery.parts import applicable
+from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.fit import fit
 from sae_surgery.steps.simulate import simulate
 

@@ -18,15 +18,15 @@ import torch
 from torch import Tensor
 
 from sae_surgery import methods
-from sae_surgery.comparison.criteria import RELATIVE, kind_of
-from sae_surgery.comparison.rounding import TABLE
-from sae_surgery.data import SCORED, CellData
-from sae_surgery.encoding import as_tensor
+from sae_surgery.files.data import SCORED, CellData
+from sae_surgery.files.encoding import as_tensor
 from sae_surgery.inference.fista import fista
 from sae_surgery.methods.base import Method, Model, Problem
 from sae_surgery.metrics.dictionary import dictionary_metrics
 from sae_surgery.metrics.panel import paper_panel
-from sae_surgery.problem import Cell, compressed_sensing_dim
+from sae_surgery.pages.comparison.criteria import RELATIVE, kind_of
+from sae_surgery.pages.comparison.rounding import TABLE
+from sae_surgery.problems.paper import Cell, compressed_sensing_dim
 from sae_surgery.steps.simulate import simulate
 
 METHODS = ("sae_relu", "sae_jumprelu")

@@ -9,14 +9,15 @@ import pytest
 import torch
 from bench import CELL, SEEDS, brief_settings
 
-from sae_surgery import methods, store
-from sae_surgery.codes import Codes
-from sae_surgery.data import SCORED, CellData
+from sae_surgery import methods
+from sae_surgery.files import store
+from sae_surgery.files.codes import Codes
+from sae_surgery.files.data import SCORED, CellData
+from sae_surgery.files.operations import Operation
 from sae_surgery.learning import lista, softplus_adam
 from sae_surgery.learning.autoencoder import training
 from sae_surgery.learning.autoencoder.descent import TorchDescent
 from sae_surgery.learning.code_sums import CodeSums
-from sae_surgery.operations import Operation
 from sae_surgery.steps.assess import assess
 from sae_surgery.steps.encode import encode
 from sae_surgery.steps.evaluate import evaluate
@@ -339,7 +340,7 @@ def test_a_seed_that_diverged_stays_so_when_a_fit_is_cut_off(
 ):
     from test_resuming import run_in_pieces
 
-    from sae_surgery import checkpoints
+    from sae_surgery.machine import checkpoints
 
     monkeypatch.setenv(checkpoints.VARIABLE, str(tmp_path / "scratch"))
     overflowing(1e30)

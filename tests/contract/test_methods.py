@@ -10,12 +10,13 @@ import pytest
 import torch
 from bench import CELL, SEEDS
 
-from sae_surgery import encoding, methods, store
-from sae_surgery.codes import Codes
-from sae_surgery.data import SCORED, CellData
+from sae_surgery import methods
 from sae_surgery.errors import SurgeryError
+from sae_surgery.files import encoding, store
+from sae_surgery.files.codes import Codes
+from sae_surgery.files.data import SCORED, CellData
 from sae_surgery.methods.base import Family, Method
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.fit import fit
 
 ALL = pytest.mark.parametrize("name", methods.available())

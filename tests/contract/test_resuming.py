@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
-from sae_surgery import checkpoints, store
+from sae_surgery.files import store
 from sae_surgery.learning import lista, softplus_adam
 from sae_surgery.learning.autoencoder import training
 from sae_surgery.learning.autoencoder.descent import TorchDescent
-from sae_surgery.records import MARK, record
+from sae_surgery.machine import checkpoints
+from sae_surgery.record.jobs import MARK, record
 from sae_surgery.steps import fit as fit_step
 from sae_surgery.steps import operate as operate_step
 
@@ -146,7 +147,8 @@ def test_so_does_one_that_trains_encoders(bench, scratch, tmp_path, monkeypatch)
 
 KILLED = """
 import os, signal, sys
-from sae_surgery import checkpoints, cli
+from sae_surgery import cli
+from sae_surgery.machine import checkpoints
 from sae_surgery.steps import fit
 
 def track(items, label):

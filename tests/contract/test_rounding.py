@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from rounding import METHODS, READINGS, RERUNS, differences
 
-from sae_surgery.comparison.rounding import OWN, TABLE
-from sae_surgery.problem import Cell
+from sae_surgery.pages.comparison.rounding import OWN, TABLE
+from sae_surgery.problems.paper import Cell
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -7,11 +7,12 @@ import pytest
 from bench import CELL, SEEDS, brief_settings
 from test_surgeries import BRIEF as BRIEF_SURGERIES
 
-from sae_surgery import fresh, methods, store, surgeries
-from sae_surgery.audit import CORRECTIONS, SCORES
-from sae_surgery.codes import Codes
-from sae_surgery.data import SCORED, CellData
+from sae_surgery import methods, surgeries
+from sae_surgery.files import store
+from sae_surgery.files.codes import Codes
+from sae_surgery.files.data import SCORED, CellData
 from sae_surgery.metrics import strict
+from sae_surgery.problems import fresh
 from sae_surgery.steps.assess import assess
 from sae_surgery.steps.audit import audit
 from sae_surgery.steps.encode import encode
@@ -19,6 +20,7 @@ from sae_surgery.steps.evaluate import evaluate
 from sae_surgery.steps.fit import fit
 from sae_surgery.steps.operate import operate
 from sae_surgery.steps.renew import renew
+from sae_surgery.tables.corrections import CORRECTIONS, SCORES
 
 ALL = pytest.mark.parametrize("name", methods.available())
 ANEW = [name for name in methods.available() if methods.trait(name, "strict")]

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from bench import CELL, SEEDS, Bench
 
-from sae_surgery import store, surgeries
-from sae_surgery.data import SCORED, CellData
+from sae_surgery import surgeries
 from sae_surgery.errors import SurgeryError
-from sae_surgery.operations import Operation
+from sae_surgery.files import store
+from sae_surgery.files.data import SCORED, CellData
+from sae_surgery.files.operations import Operation
 from sae_surgery.steps.assess import assess
 from sae_surgery.steps.operate import operate
 from sae_surgery.surgeries.base import Surgery

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sae_surgery.checkpoints import InPlace
+from sae_surgery.machine.checkpoints import InPlace
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 N_STEPS = 20
 

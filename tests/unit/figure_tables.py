@@ -3,9 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from sae_surgery.audit import CORRECTIONS
-from sae_surgery.figures.summary import METRICS
 from sae_surgery.metrics.panel import DESCRIPTIONS
+from sae_surgery.tables.corrections import CORRECTIONS
+from sae_surgery.tables.summary import METRICS
 
 # Published MCC in distribution at n = 50, k = 10; the last three are made up.
 LEVELS = {

@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figure_tables import OTHERS, SURGERIES, SWEEPS, make_table
-from sae_surgery import store
-from sae_surgery.claims import PAPER
-from sae_surgery.config import SWEEP_VARIABLES
 from sae_surgery.figures import available
+from sae_surgery.files import store
+from sae_surgery.files.store import Origin, Variable
+from sae_surgery.pages.claims import PAPER
+from sae_surgery.plan.config import SWEEP_VARIABLES
 from sae_surgery.steps.claims import claims
 from sae_surgery.steps.numbers import numbers
 from sae_surgery.steps.verdict import verdict
-from sae_surgery.store import Origin, Variable
 
 COMPARISON = {
     "experiment": ["latents", "latents", "frozen_decoder", "latents"],

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import xarray as xr
 
-from sae_surgery import published
-from sae_surgery.comparison.authors import METRICS, SEEDS
-from sae_surgery.problem import Cell
+from sae_surgery.pages import published
+from sae_surgery.pages.comparison.authors import METRICS, SEEDS
+from sae_surgery.problems.paper import Cell
 
 STEPS = {"warm_start_encoder": "n_iter", "warm_start_decoder": "n_rounds"}
 THEIRS = {ours: theirs for theirs, ours in METRICS.items()}

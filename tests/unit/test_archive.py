@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery.archive import RECORDS, pack
 from sae_surgery.errors import SurgeryError
-from sae_surgery.files import write_text
+from sae_surgery.machine.atomic import write_text
+from sae_surgery.record.archive import RECORDS, pack
 
 FOLDER = Path("results/run")
 MADE = [FOLDER / "data/a.nc", FOLDER / "models/b.nc", Path("paper/main.pdf")]
@@ -131,7 +131,7 @@ def test_a_file_that_cannot_be_packed_is_an_error_and_leaves_nothing(records):
 FULL = """
 import resource
 from pathlib import Path
-from sae_surgery.archive import pack
+from sae_surgery.record.archive import pack
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 pack(Path("results/run"), [], "run: run", Path("run.tar.gz"))
 """

@@ -5,10 +5,10 @@ import pytest
 
 from figure_tables import make_table
 from sae_surgery import figures
-from sae_surgery.audit import CORRECTIONS, SCORES, corrected
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures import audit
 from sae_surgery.metrics import panel, strict
+from sae_surgery.tables.corrections import CORRECTIONS, SCORES, corrected
 
 SCORINGS = ("published", "remeasured", "resampled", "refitted", "strict")
 

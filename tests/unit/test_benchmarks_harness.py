@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import growth, report
 from benchmarks.harness import Comparison, Contestant, Readings, limited_threads, race
-from sae_surgery import store
+from sae_surgery.files import store
 
 
 def comparison(*contestants, judge=lambda error: {"error": error}):

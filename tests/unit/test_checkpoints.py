@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sae_surgery.checkpoints import (
+from sae_surgery.errors import SurgeryError
+from sae_surgery.machine.checkpoints import (
     NONE,
     Checkpoint,
     InPlace,
@@ -16,7 +17,6 @@ from sae_surgery.checkpoints import (
     checkpoint_of,
     scratch,
 )
-from sae_surgery.errors import SurgeryError
 
 CPU = torch.device("cpu")
 EPOCHS = 6

@@ -11,8 +11,9 @@ import yaml
 from figure_tables import SURGERIES, SWEEPS
 from paper_run import full_table, write_table
 from sae_surgery import figures, methods
-from sae_surgery.claims import PAPER, Claim, experiments, load
-from sae_surgery.claims.judging import (
+from sae_surgery.errors import SurgeryError
+from sae_surgery.pages.claims import PAPER, Claim, experiments, load
+from sae_surgery.pages.claims.judging import (
     FAILS,
     HOLDS,
     IN_PART,
@@ -20,8 +21,7 @@ from sae_surgery.claims.judging import (
     judge,
     judge_by_correction,
 )
-from sae_surgery.claims.pages import as_frame, as_markdown
-from sae_surgery.errors import SurgeryError
+from sae_surgery.pages.claims.pages import as_frame, as_markdown
 from sae_surgery.steps.claims import claims as judge_files
 
 METHODS = {

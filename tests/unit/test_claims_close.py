@@ -5,10 +5,10 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from sae_surgery.claims import Claim
-from sae_surgery.claims.judging import HOLDS, judge
-from sae_surgery.claims.pages import as_frame, as_markdown
-from sae_surgery.numbers import claim_rows, of_claims
+from sae_surgery.pages.claims import Claim
+from sae_surgery.pages.claims.judging import HOLDS, judge
+from sae_surgery.pages.claims.pages import as_frame, as_markdown
+from sae_surgery.pages.numbers import claim_rows, of_claims
 
 ORACLE = 0.98
 METHODS = {"sae_topk": "sae", "fista_oracle": "oracle"}

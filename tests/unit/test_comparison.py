@@ -8,16 +8,18 @@ import xarray as xr
 import yaml
 
 from published_tables import by_seed, make_table, released_rows
-from sae_surgery import config, published, store
-from sae_surgery.comparison import expectations
-from sae_surgery.comparison.criteria import RELATIVE, Criteria, kind_of
-from sae_surgery.comparison.expectations import EXACT, NONE, PER_SEED, RULES, STATISTICAL
-from sae_surgery.comparison.reproduced import LAST, reproduced
-from sae_surgery.comparison.rows import compare
-from sae_surgery.comparison.summary import sums, worst
 from sae_surgery.errors import SurgeryError
+from sae_surgery.files import store
+from sae_surgery.files.store import Origin, Variable
+from sae_surgery.pages import published
+from sae_surgery.pages.comparison import expectations
+from sae_surgery.pages.comparison.criteria import RELATIVE, Criteria, kind_of
+from sae_surgery.pages.comparison.expectations import EXACT, NONE, PER_SEED, RULES, STATISTICAL
+from sae_surgery.pages.comparison.reproduced import LAST, reproduced
+from sae_surgery.pages.comparison.rows import compare
+from sae_surgery.pages.comparison.summary import sums, worst
+from sae_surgery.plan import config
 from sae_surgery.steps.compare import compare as step
-from sae_surgery.store import Origin, Variable
 
 CRITERIA = Criteria.of({})
 

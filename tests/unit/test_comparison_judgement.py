@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sae_surgery.comparison.judgement import (
+from sae_surgery.pages.comparison.judgement import (
     AGREES,
     DIFFERS,
     UNDECIDED,

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from sae_surgery.comparison.judgement import (
+from sae_surgery.pages.comparison.judgement import (
     AGREES,
     DIFFERS,
     Sample,

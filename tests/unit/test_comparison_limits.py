@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sae_surgery.comparison import accumulation, rounding
-from sae_surgery.comparison.criteria import Criteria
 from sae_surgery.metrics import mcc
+from sae_surgery.pages.comparison import accumulation, rounding
+from sae_surgery.pages.comparison.criteria import Criteria
 
 ALPHA = 0.05
 EXACT = Criteria.of({}).limits["mcc"].exact

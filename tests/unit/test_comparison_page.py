@@ -5,10 +5,10 @@ import re
 import pytest
 
 from published_tables import make_table
-from sae_surgery.comparison.criteria import Criteria
-from sae_surgery.comparison.findings import Finding
-from sae_surgery.comparison.page import as_html, as_markdown
-from sae_surgery.comparison.rows import compare
+from sae_surgery.pages.comparison.criteria import Criteria
+from sae_surgery.pages.comparison.findings import Finding
+from sae_surgery.pages.comparison.page import as_html, as_markdown
+from sae_surgery.pages.comparison.rows import compare
 
 CRITERIA = Criteria.of({})
 TITLE = "Published and reproduced"

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from published_tables import released_rows
-from sae_surgery import published
-from sae_surgery.comparison.findings import hold_against
-from sae_surgery.comparison.released import read_released
 from sae_surgery.errors import SurgeryError
+from sae_surgery.pages import published
+from sae_surgery.pages.comparison.findings import hold_against
+from sae_surgery.pages.comparison.released import read_released
 
 FILE = "exp_vary_latents.json"
 

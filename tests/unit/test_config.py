@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sae_surgery import config, costs, methods, store, surgeries
+from sae_surgery import methods, surgeries
+from sae_surgery.files import store
+from sae_surgery.plan import config, costs
 
 ROOT = Path(__file__).parents[2]
 KEPT = ["reference.yaml", "strict.yaml", "scaling.yaml", "targets.yaml"]
@@ -392,7 +394,8 @@ def test_the_readme_example_is_valid():
 
 def test_reading_a_configuration_imports_nothing_heavy():
     code = (
-        "import sys, yaml; from sae_surgery import config, costs, figures;"
+        "import sys, yaml; from sae_surgery import figures; "
+        "from sae_surgery.plan import config, costs;"
         f"run = config.load(yaml.safe_load(open({str(ROOT / 'config/paper.yaml')!r})));"
         "[costs.fit(run.cells[c], m, run) for c in run.cells for m in run.methods_on(c)];"
         "[figures.inputs(name) for name in figures.available()];"

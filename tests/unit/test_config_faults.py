@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sae_surgery import claims, config, configfile, documents
 from sae_surgery.errors import SurgeryError
-from sae_surgery.settings import make_settings
+from sae_surgery.pages import claims
+from sae_surgery.parts import make_settings
+from sae_surgery.plan import config, configfile, documents
 
 ROOT = Path(__file__).parents[2]
 SWEEP = "sweeps: {latents: {over: [n_latents], n_latents: [20, 40], k: [3]}}\n"

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from published_tables import make_table
-from sae_surgery import published, store
-from sae_surgery.comparison.criteria import Criteria
-from sae_surgery.comparison.expectations import NONE
-from sae_surgery.comparison.page import as_html, as_markdown
-from sae_surgery.comparison.rows import INCOMPARABLE, MISSING, VERDICTS, compare
-from sae_surgery.comparison.summary import EVERYTHING, count, statement, sums, worst
-from sae_surgery.numbers import differing_rows, of_comparison
+from sae_surgery.files import store
+from sae_surgery.pages import published
+from sae_surgery.pages.comparison.criteria import Criteria
+from sae_surgery.pages.comparison.expectations import NONE
+from sae_surgery.pages.comparison.page import as_html, as_markdown
+from sae_surgery.pages.comparison.rows import INCOMPARABLE, MISSING, VERDICTS, compare
+from sae_surgery.pages.comparison.summary import EVERYTHING, count, statement, sums, worst
+from sae_surgery.pages.numbers import differing_rows, of_comparison
 
 PROJECT = Path(__file__).parents[2]
 TABLES = PROJECT / "results/reference/paper/tables"

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from sae_surgery.divergence import Divergence, not_finite, said_of, status
-from sae_surgery.manifest import Job
+from sae_surgery.machine.divergence import Divergence, not_finite, said_of, status
 from sae_surgery.methods.base import Model, Parameter, spread, take
 from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
 from sae_surgery.metrics.strict import prepare, strict_panel
-from sae_surgery.timeline import draw
+from sae_surgery.record.manifest import Job
+from sae_surgery.record.timeline import draw
 
 
 def test_only_values_that_are_not_finite_count_however_large_the_others_are():

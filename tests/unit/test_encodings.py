@@ -62,9 +62,10 @@ def test_no_call_leaves_the_encoding_to_the_locale(path):
 PROGRAM = """
 import locale
 from pathlib import Path
-from sae_surgery import claims, cli, figures, methods
-from sae_surgery.files import read_text, write_text
-from sae_surgery.provenance import data_digest, source_digest
+from sae_surgery import cli, figures, methods
+from sae_surgery.pages import claims
+from sae_surgery.machine.atomic import read_text, write_text
+from sae_surgery.machine.provenance import data_digest, source_digest
 
 print(locale.getpreferredencoding(), flush=True)
 folder = Path("written")

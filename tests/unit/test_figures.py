@@ -15,11 +15,11 @@ from PIL import Image
 
 from figure_tables import LEVELS, OTHERS, SURGERIES, SWEEPS, make_table
 from sae_surgery import figures
+from sae_surgery.drawing import style
+from sae_surgery.drawing.sweep import draw_sweep, is_geometric, short_number
 from sae_surgery.errors import SurgeryError
-from sae_surgery.figures import style
 from sae_surgery.figures.scaling import _apart
-from sae_surgery.figures.summary import METRICS
-from sae_surgery.figures.sweep import draw_sweep, is_geometric, short_number
+from sae_surgery.tables.summary import METRICS
 
 
 def draw(experiment, table):
@@ -273,7 +273,7 @@ def test_families_differ_in_marks_and_members_in_lightness():
 DRAW_AND_SAVE = """
 import sys, xarray
 from sae_surgery import figures
-from sae_surgery.figures import style
+from sae_surgery.drawing import style
 _, table, *paths = sys.argv
 style.save(figures.load("latents").draw({"latents": xarray.load_dataset(table)})["latents"], paths)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sae_surgery.errors import SurgeryError
-from sae_surgery.files import read_text, replacing, walk, write_text
+from sae_surgery.machine.atomic import read_text, replacing, walk, write_text
 
 
 def test_text_replaces_what_was_there(tmp_path):
@@ -43,7 +43,7 @@ def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from sae_surgery.files import replacing
+from sae_surgery.machine.atomic import replacing
 with replacing(Path(sys.argv[1])) as temporary:
     temporary.write_text("half of the n")
     os.kill(os.getpid(), signal.SIGKILL)

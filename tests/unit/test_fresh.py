@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from sae_surgery import fresh
-from sae_surgery.data import CellData
-from sae_surgery.fresh import LEAST_SAMPLES, LEAST_USES, MOST_NUMBERS, fresh_cell
-from sae_surgery.problem import Cell
+from sae_surgery.files.data import CellData
+from sae_surgery.problems import fresh
+from sae_surgery.problems.fresh import LEAST_SAMPLES, LEAST_USES, MOST_NUMBERS, fresh_cell
+from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.renew import renew
 from sae_surgery.steps.simulate import simulate
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery import gpus
 from sae_surgery.errors import SurgeryError
+from sae_surgery.machine import gpus
 
 HOLD = """
 import sys
 from pathlib import Path
-from sae_surgery import gpus
+from sae_surgery.machine import gpus
 print(gpus.claim(sys.argv[2:], Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery import gpus
+from sae_surgery.machine import gpus
 
 LISTED = """\
 GPU 0: NVIDIA H200 (UUID: GPU-aaaa-1)

@@ -8,7 +8,7 @@ import torch
 from numpy.random import RandomState
 
 from benchmarks.harness import limited_threads
-from sae_surgery import methods, sampling
+from sae_surgery import methods
 from sae_surgery.inference import exact_batched, exact_blocks
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.learning import code_sums
@@ -23,7 +23,8 @@ from sae_surgery.learning.incremental_kernels import step_atoms, subtract_codes
 from sae_surgery.learning.redundancy import redundancy, redundancy_limit, useless_atoms
 from sae_surgery.methods.base import Problem
 from sae_surgery.metrics.dictionary import dictionary_metrics
-from sae_surgery.problem import Cell
+from sae_surgery.problems import sampling
+from sae_surgery.problems.paper import Cell
 
 PLANTED = Cell(n_latents=100, k=4, obs_dim=40, n_samples=2000)
 BRIEF = IncrementalLearning(max_rounds=8, anneal_rounds=4, replace_every=2)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery.jit import CHECKSUM_BYTES, KEPT
-from sae_surgery.provenance import ROOT
+from sae_surgery.machine.jit import CHECKSUM_BYTES, KEPT
+from sae_surgery.machine.provenance import ROOT
 
 HELPER = "learning/kernels.py"
 """Its `add` is called by the loop of another file."""

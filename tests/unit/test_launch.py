@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery import launch
+from sae_surgery.machine import launch
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -90,7 +90,7 @@ def test_whoever_names_the_package_may_use_it_in_another_clone(second):
 
 def test_caches_go_to_the_working_folder_without_a_home(tmp_path):
     program = "import os; print(os.environ['XDG_CACHE_HOME'], os.environ['MPLCONFIGDIR'])"
-    start = f"from sae_surgery import launch; launch.shelter_caches(); {program}"
+    start = f"from sae_surgery.machine import launch; launch.shelter_caches(); {program}"
     done = call([sys.executable, "-c", start], tmp_path, HOME="/dev/null/nobody")
     caches = tmp_path / ".cache"
     assert done.stdout.split() == [str(caches), str(caches / "matplotlib")]

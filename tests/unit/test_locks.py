@@ -34,7 +34,7 @@ refuse_locks(int(sys.argv[1]))
 WRITE_AND_READ = """
 import numpy as np
 from pathlib import Path
-from sae_surgery import store
+from sae_surgery.files import store
 
 path = Path("model.nc")
 weights = store.Variable(("obs",), np.arange(3.0), "weights of a test")
@@ -43,7 +43,7 @@ print(store.read(path, "model")["weights"].values.tolist())
 """
 READ = """
 from pathlib import Path
-from sae_surgery import store
+from sae_surgery.files import store
 print(store.read(Path("model.nc"), "model")["weights"].values.tolist())
 """
 HOLD = """

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery.manifest import critical_path, read_jobs
-from sae_surgery.records import MARK, date_back
+from sae_surgery.record.jobs import MARK, date_back
+from sae_surgery.record.manifest import critical_path, read_jobs
+from sae_surgery.record.timeline import COLOURS, lanes
 from sae_surgery.steps.report import report
-from sae_surgery.timeline import COLOURS, lanes
 
 FUTURE = time.time() + 86400
 SAME = {"host": "h", "slurm_job": None, "threads": 1, "gpu": None}

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.memory_of_steps import run_of
-from sae_surgery import costs, encoding, methods, plan, surgeries
-from sae_surgery.estimates import Job, request
-from sae_surgery.fresh import fresh_cell
-from sae_surgery.problem import Cell
+from sae_surgery import methods, surgeries
+from sae_surgery.files import encoding
+from sae_surgery.plan import costs, summary
+from sae_surgery.plan.estimates import Job, request
+from sae_surgery.problems.fresh import fresh_cell
+from sae_surgery.problems.paper import Cell
 
 TABLE = Path(__file__).parents[2] / "docs" / "memory.csv"
 MOST = 3
@@ -47,7 +49,7 @@ def test_every_step_method_and_surgery_is_measured(step, parts):
 
 
 def test_no_kind_of_step_is_left_out():
-    assert {row["step"] for row in ROWS} == {*plan.STEPS, "tabulate"}
+    assert {row["step"] for row in ROWS} == {*summary.STEPS, "tabulate"}
 
 
 def test_scoring_asks_for_one_seed_whatever_their_number():

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sae_surgery import codes as codes_module
-from sae_surgery.codes import PackedCodes
+from sae_surgery.files import codes as codes_module
+from sae_surgery.files.codes import PackedCodes
 
 
 def draw_codes(n_seeds: int, n_samples: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 
 from paper_run import full_table, make_run, write_table
 from sae_surgery.errors import SurgeryError
-from sae_surgery.prose import bare_numbers
+from sae_surgery.pages.prose import bare_numbers
 from sae_surgery.steps.typeset import typeset
 
 PAPER = Path(__file__).parents[2] / "paper"

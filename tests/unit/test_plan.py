@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sae_surgery import config, measured, methods, surgeries
-from sae_surgery.estimates import Job, estimate, is_short
-from sae_surgery.plan import as_text, read_summary, summarise
-from sae_surgery.problem import Cell
+from sae_surgery import methods, surgeries
+from sae_surgery.plan import config, measured
+from sae_surgery.plan.estimates import Job, estimate, is_short
+from sae_surgery.plan.summary import as_text, read_summary, summarise
+from sae_surgery.problems.paper import Cell
 
 ROOT = Path(__file__).parents[2]
 RUN = config.load(yaml.safe_load((ROOT / "config/quick.yaml").read_bytes()))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sae_surgery.problem import CELL_PATTERN, Cell, clipped_dim, compressed_sensing_dim
-from sae_surgery.sampling import (
+from sae_surgery.problems.paper import CELL_PATTERN, Cell, clipped_dim, compressed_sensing_dim
+from sae_surgery.problems.sampling import (
     dense_codes,
     draw_codes,
     draw_dictionary,
@@ -309,5 +309,5 @@ def test_dims_refuse_what_has_no_meaning(dim, arguments, message):
 
 
 def test_cells_are_known_without_importing_numpy():
-    program = "import sys, sae_surgery.problem; sys.exit('numpy' in sys.modules)"
+    program = "import sys, sae_surgery.problems.paper; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sae_surgery import provenance
+from sae_surgery.machine import provenance
 
 FILES = {
     "__init__.py": "",

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sae_surgery import config, methods, published
+from sae_surgery import methods
 from sae_surgery.metrics.panel import DESCRIPTIONS
+from sae_surgery.pages import published
+from sae_surgery.plan import config
 
 ROOT = Path(__file__).parents[2]
 CELL = ["n_latents", "k", "obs_dim", "n_samples"]

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from sae_surgery import methods
-from sae_surgery.data import CellData
+from sae_surgery.files.data import CellData
+from sae_surgery.files.models import read_model, write_model
+from sae_surgery.files.store import Origin
 from sae_surgery.learning.autoencoder import train_autoencoder
 from sae_surgery.methods._recording import recorded_times
 from sae_surgery.methods.base import Problem
-from sae_surgery.models import read_model, write_model
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.simulate import simulate
-from sae_surgery.store import Origin
 
 CELL = Cell(n_latents=20, k=3, obs_dim=12, n_samples=150)
 SEEDS = (0, 1, 2)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery import manifest, records
-from sae_surgery.files import write_text
+from sae_surgery.machine.atomic import write_text
+from sae_surgery.record import jobs, manifest
 from sae_surgery.steps.report import report
 
 FUTURE = time.time() + 86400
@@ -41,14 +41,14 @@ def test_a_date_that_cannot_be_changed_is_a_line_and_no_more(refusal, future, mo
         raise refusal
 
     monkeypatch.setattr(os, "utime", refuse)
-    records.record("fit", lambda path: None, {"path": future}, 0.0)
+    jobs.record("fit", lambda path: None, {"path": future}, 0.0)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{future}: dated in the future, so that Snakemake may")
     assert refusal.strerror in line
 
 
 def test_a_date_that_cannot_be_read_is_no_matter(tmp_path):
-    records.date_back([tmp_path / "nowhere", Path("/proc/self/nowhere")])
+    jobs.date_back([tmp_path / "nowhere", Path("/proc/self/nowhere")])
 
 
 def test_an_input_whose_folder_is_closed_is_left_to_the_step(future, monkeypatch):
@@ -57,7 +57,7 @@ def test_an_input_whose_folder_is_closed_is_left_to_the_step(future, monkeypatch
 
     monkeypatch.setattr(os, "stat", refuse)
     ran = []
-    records.record("fit", lambda path: ran.append(path), {"path": future}, 0.0)
+    jobs.record("fit", lambda path: ran.append(path), {"path": future}, 0.0)
     assert ran == [future]
 
 
@@ -67,15 +67,15 @@ def test_an_input_whose_folder_is_closed_is_left_to_the_step(future, monkeypatch
 def test_a_log_without_a_whole_record_has_none(ending, tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(f"something\n{ending}".encode(errors="surrogateescape"))
-    assert records.of_log(log) is None
+    assert jobs.of_log(log) is None
 
 
 def test_a_record_is_found_behind_bytes_that_are_no_text(tmp_path):
     log = tmp_path / "a.log"
     log.write_bytes(b"gr\xf6\xdfer\r 50%\x85\n" + f"job: {json.dumps(JOB)}\n".encode())
-    assert records.of_log(log) == JOB
-    assert records.tells_of_success(str(log))
-    assert not records.tells_of_success(str(tmp_path / "nowhere.log"))
+    assert jobs.of_log(log) == JOB
+    assert jobs.tells_of_success(str(log))
+    assert not jobs.tells_of_success(str(tmp_path / "nowhere.log"))
 
 
 def test_records_of_another_form_are_left_out_with_a_word(tmp_path, capsys):

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sae_surgery import scoring
 from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
-from sae_surgery.scoring import Scored, Scorer
+from sae_surgery.tables import scoring
+from sae_surgery.tables.scoring import Scored, Scorer
 
 
 def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(monkeypatch):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sae_surgery.records import MARK
+from sae_surgery.record.jobs import MARK
 from snakemake_executor_plugin_slurm_steady import groups
 from snakemake_executor_plugin_slurm_steady.groups import Groups
 

@@ -8,7 +8,7 @@ from sae_surgery.inference import solver
 from sae_surgery.inference.exact import LassoSolution, exact_lasso
 from sae_surgery.inference.fista import fista
 from sae_surgery.inference.solver import LassoSettings, gap_diagnostics, infer, infer_path
-from sae_surgery.settings import make_settings
+from sae_surgery.parts import make_settings
 
 
 def problem():

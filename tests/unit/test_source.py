@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sae_surgery import manifest
+from sae_surgery.record import manifest
 
 NONE = {"commit": None, "modified": None}
 

@@ -6,9 +6,9 @@ import netCDF4
 import numpy as np
 import pytest
 
-from sae_surgery import store
 from sae_surgery.errors import SurgeryError
-from sae_surgery.store import Origin, Slices, StoreError, Variable
+from sae_surgery.files import store
+from sae_surgery.files.store import Origin, Slices, StoreError, Variable
 
 ORIGIN = Origin("A test", {"epochs": 3}, "abc", {"data": "d1g3st"})
 VALUES = np.arange(6.0).reshape(2, 3)

@@ -6,9 +6,9 @@ from matplotlib.collections import PolyCollection
 
 from figure_tables import SURGERIES, make_table
 from sae_surgery import figures
+from sae_surgery.drawing import style
 from sae_surgery.errors import SurgeryError
-from sae_surgery.figures import style
-from sae_surgery.figures.answers import at_sizes, decimals, first_step, last_known, over_saes
+from sae_surgery.tables.answers import at_sizes, decimals, first_step, last_known, over_saes
 
 METHODS = ("sae_relu", "sae_topk", "sae_mp", "fista_oracle", "random_dictionary")
 STEPS = {

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from sae_surgery.errors import SurgeryError
-from sae_surgery.tables import tabulate
+from sae_surgery.tables.layout import tabulate
 
 METHODS = ["raw", "pca"]
 SEEDS = [0, 1]

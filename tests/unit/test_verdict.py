@@ -7,8 +7,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sae_surgery import verdict
 from sae_surgery.errors import SurgeryError
+from sae_surgery.pages import verdict
 
 SIZES = [50, 100]
 METHODS = {"sae_topk": ("SAE (TopK)", "sae"), "sae_mp": ("SAE (MP)", "sae")}

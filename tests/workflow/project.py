@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from sae_surgery.files import walk
+from sae_surgery.machine.atomic import walk
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config", "paper", "profiles", "slurm", "workflow")

@@ -23,7 +23,7 @@ os = types.SimpleNamespace(**{**vars(os), "replace": _late})
 
 
 def test_files_that_show_late_are_waited_for(fresh):
-    fresh.append("files.py", LATE)
+    fresh.append("machine/atomic.py", LATE)
     fresh.configure(methods=["raw"])
     fresh.succeed("metrics", "--latency-wait", "30")
     assert (fresh.results / f"paper/metrics/{CELL}.nc").exists()

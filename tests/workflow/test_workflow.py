@@ -79,12 +79,12 @@ def test_an_edited_figure_is_drawn_again_alone(finished):
 
 
 def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
-    finished.append("figures/style.py", "EDITED = True")
+    finished.append("drawing/style.py", "EDITED = True")
     assert finished.planned() == {"draw latents", "draw samples", "compare", "quote", "typeset"}
 
 
 def test_an_edited_fact_is_compared_again(finished):
-    facts = finished.folder / "workflow/sae_surgery/published/latents.csv"
+    facts = finished.folder / "workflow/sae_surgery/pages/published/latents.csv"
     facts.write_text(
         facts.read_text(encoding="utf-8").replace("0.981733", "0.881733"), encoding="utf-8"
     )

@@ -1,6 +1,6 @@
 """Claims: what the paper says, judged on the run's tables."""
 
-from sae_surgery import claims as claims_list
+from sae_surgery.pages import claims as claims_list
 
 CLAIMED = [
     name

@@ -8,8 +8,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from sae_surgery import launch
 from sae_surgery.errors import SurgeryError
+from sae_surgery.machine import launch
 
 PROJECT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 launch.isolate()
@@ -18,11 +18,14 @@ try:
 except SurgeryError as error:
     raise WorkflowError(error) from None
 
-from sae_surgery import costs, figures as figure_registry, gpus, methods, published, surgeries
-from sae_surgery.configfile import load as load_config, read as read_config
-from sae_surgery.estimates import Job, is_short, processor_seconds
-from sae_surgery.problem import CELL_PATTERN
-from sae_surgery.provenance import source_digest
+from sae_surgery import figures as figure_registry, methods, surgeries
+from sae_surgery.machine import gpus
+from sae_surgery.machine.provenance import source_digest
+from sae_surgery.pages import published
+from sae_surgery.plan import costs
+from sae_surgery.plan.configfile import load as load_config, read as read_config
+from sae_surgery.plan.estimates import Job, is_short, processor_seconds
+from sae_surgery.problems.paper import CELL_PATTERN
 
 # The default lies below the files of the command line, and over all is what `--config` says.
 FROM_COMMAND_LINE = workflow.overwrite_configfiles

@@ -3,8 +3,8 @@
 import os
 import sys
 
-from sae_surgery import launch
 from sae_surgery.errors import SurgeryError
+from sae_surgery.machine import launch
 
 
 def main() -> None:

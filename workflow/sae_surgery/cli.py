@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, claims, documents, figures, methods, schemas, surgeries
+from sae_surgery import __version__, figures, methods, surgeries
 from sae_surgery.errors import SurgeryError
-from sae_surgery.problem import Cell
+from sae_surgery.pages import claims
+from sae_surgery.plan import documents, schemas
+from sae_surgery.problems.paper import Cell
 
 EXIT_USER_ERROR = 2
 MOST_THREADS = 1024
@@ -475,7 +477,7 @@ def _run(step: str, recorded: bool = True) -> Callable[..., None]:
     def run(**options: Any) -> None:
         from importlib import import_module
 
-        from sae_surgery.records import record
+        from sae_surgery.record.jobs import record
 
         began = time.time()
         function = getattr(import_module(f"sae_surgery.steps.{step}"), step)

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from sae_surgery import methods, surgeries
-from sae_surgery.problem import Cell
-from sae_surgery.settings import applicable
+from sae_surgery.parts import applicable
+from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.evaluate import evaluate
 from sae_surgery.steps.fit import fit
 from sae_surgery.steps.operate import operate

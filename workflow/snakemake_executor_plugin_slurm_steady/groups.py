@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snakemake.jobs import GroupJob, Job
 
-from sae_surgery.records import tells_of_success
+from sae_surgery.record.jobs import tells_of_success
 
 
 class Groups:

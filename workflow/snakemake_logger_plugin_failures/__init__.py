@@ -16,7 +16,7 @@ from snakemake.logging import DefaultFilter, DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from sae_surgery.records import tells_of_success
+from sae_surgery.record.jobs import tells_of_success
 from snakemake_logger_plugin_failures.progress import NOTED, Progress
 
 LINES_OF_A_LOG = 40

@@ -1,4 +1,4 @@
-"""The paper's figures, one file each; a file of this package that sets `INPUTS` is a figure.
+"""The paper's figures, one file each; what they share is `sae_surgery.drawing`.
 
 A figure module offers
 

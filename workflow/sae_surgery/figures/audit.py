@@ -9,11 +9,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sae_surgery.audit import CORRECTIONS, SCORES
+from sae_surgery.drawing import style
 from sae_surgery.errors import SurgeryError
-from sae_surgery.figures import style
-from sae_surgery.figures.answers import decimals
-from sae_surgery.figures.summary import METRICS, pick, require, summarise
+from sae_surgery.tables.answers import decimals
+from sae_surgery.tables.corrections import CORRECTIONS, SCORES
+from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
 INPUTS = ("audit",)
 QUESTION = (

@@ -2,9 +2,9 @@
 
 import xarray as xr
 
-from sae_surgery.figures.answers import at_its_best
-from sae_surgery.figures.summary import METRICS
-from sae_surgery.figures.surgery import READING, Layout, surgery_figure
+from sae_surgery.drawing.surgery import READING, Layout, surgery_figure
+from sae_surgery.tables.answers import at_its_best
+from sae_surgery.tables.summary import METRICS
 
 INPUTS = ("lambda_sensitivity",)
 QUESTION = (

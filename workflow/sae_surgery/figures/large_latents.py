@@ -1,6 +1,6 @@
 """Recovery at numbers of latents that most methods no longer fit."""
 
-from sae_surgery.figures.sweep import READING, sweep_figure
+from sae_surgery.drawing.sweep import READING, sweep_figure
 
 INPUTS = ("large_latents",)
 QUESTION = (

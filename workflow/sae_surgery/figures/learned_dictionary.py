@@ -2,7 +2,8 @@
 
 import xarray as xr
 
-from sae_surgery.figures.answers import (
+from sae_surgery.drawing.surgery import READING, Layout, surgery_figure
+from sae_surgery.tables.answers import (
     at_sizes,
     decimals,
     gap_closed,
@@ -11,7 +12,6 @@ from sae_surgery.figures.answers import (
     percent_range,
     seed_mean,
 )
-from sae_surgery.figures.surgery import READING, Layout, surgery_figure
 
 INPUTS = ("learned_dictionary",)
 QUESTION = (

@@ -4,7 +4,8 @@ from functools import partial
 
 import xarray as xr
 
-from sae_surgery.figures.answers import (
+from sae_surgery.drawing.surgery import Layout, surgery_figure
+from sae_surgery.tables.answers import (
     at_sizes,
     decimals,
     first_step,
@@ -13,7 +14,6 @@ from sae_surgery.figures.answers import (
     seed_mean,
     steps,
 )
-from sae_surgery.figures.surgery import Layout, surgery_figure
 
 INPUTS = ("learning_dynamics",)
 QUESTION = (

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from sae_surgery.figures import style
-from sae_surgery.figures.answers import at_sizes, decimals
-from sae_surgery.figures.panels import Group, page, plot_methods
-from sae_surgery.figures.summary import METRICS, pick, require, summarise
+from sae_surgery.drawing import style
+from sae_surgery.drawing.panels import Group, page, plot_methods
+from sae_surgery.tables.answers import at_sizes, decimals
+from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
 INPUTS = ("lambda_sensitivity", "frozen_decoder")
 QUESTION = (

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from sae_surgery.figures import style
-from sae_surgery.figures.panels import panels, plot_methods, set_metric_axis
-from sae_surgery.figures.summary import METRICS, pick, require, summarise
+from sae_surgery.drawing import style
+from sae_surgery.drawing.panels import panels, plot_methods, set_metric_axis
+from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
 INPUTS = ("phase_transition",)
 QUESTION = (

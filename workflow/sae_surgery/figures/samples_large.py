@@ -1,6 +1,6 @@
 """Recovery against the number of samples, of a large problem."""
 
-from sae_surgery.figures.sweep import READING, sweep_figure
+from sae_surgery.drawing.sweep import READING, sweep_figure
 
 INPUTS = ("samples_large",)
 QUESTION = (

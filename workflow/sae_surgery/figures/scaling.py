@@ -10,10 +10,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
 
-from sae_surgery.figures import style
-from sae_surgery.figures.panels import panels, plot_methods
-from sae_surgery.figures.summary import METRICS, pick, require, summarise
-from sae_surgery.figures.sweep import short_number
+from sae_surgery.drawing import style
+from sae_surgery.drawing.panels import panels, plot_methods
+from sae_surgery.drawing.sweep import short_number
+from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
 INPUTS = ("scaling",)
 QUESTION = (
@@ -50,7 +50,7 @@ def draw(tables: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
 def numbers(tables: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Give what is drawn, a row a method, cell and quantity, with the bound of the cell.
 
-    ``least_samples_per_latent`` is (m − 1) / (m − k), see `sae_surgery.tables`.
+    ``least_samples_per_latent`` is (m − 1) / (m − k), see `sae_surgery.tables.layout`.
     """
     table = pick(tables, "scaling")
     require(table, _BOUND)

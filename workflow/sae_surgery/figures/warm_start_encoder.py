@@ -4,16 +4,9 @@ from functools import partial
 
 import xarray as xr
 
-from sae_surgery.figures.answers import (
-    at_sizes,
-    decimals,
-    first_step,
-    median_sae,
-    seed_mean,
-    steps,
-)
-from sae_surgery.figures.summary import METRICS
-from sae_surgery.figures.surgery import READING, Layout, surgery_figure
+from sae_surgery.drawing.surgery import READING, Layout, surgery_figure
+from sae_surgery.tables.answers import at_sizes, decimals, first_step, median_sae, seed_mean, steps
+from sae_surgery.tables.summary import METRICS
 
 INPUTS = ("warm_start_encoder",)
 QUESTION = (

@@ -21,7 +21,7 @@ from sae_surgery.inference.exact_kernels import (
     gather,
 )
 from sae_surgery.inference.layout import VECTOR_WIDTH
-from sae_surgery.threads import each
+from sae_surgery.machine.threads import each
 
 BLOCK_SAMPLES = 256
 """Samples of a block: many enough for a matrix product, few enough for a core's cache."""

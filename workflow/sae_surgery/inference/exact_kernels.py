@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from sae_surgery.inference.refit_kernels import subtract
-from sae_surgery.jit import jit
+from sae_surgery.machine.jit import jit
 
 FASTMATH = {"reassoc", "contract"}
 compiled = jit(fastmath=FASTMATH, nogil=True)

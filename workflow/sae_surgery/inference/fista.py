@@ -28,7 +28,7 @@ from sae_surgery.inference.layout import (
     pad_observations,
     sample_blocks,
 )
-from sae_surgery.threads import each
+from sae_surgery.machine.threads import each
 
 BOUND_FLOOR = 1e-8
 """Smallest L: a dictionary of zeros gets a finite step."""

@@ -9,7 +9,7 @@ FISTA, up to rounding.
 
 import numpy as np
 
-from sae_surgery.jit import jit
+from sae_surgery.machine.jit import jit
 
 compiled = jit(fastmath={"reassoc", "contract", "nsz"}, nogil=True)
 

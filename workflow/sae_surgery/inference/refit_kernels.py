@@ -6,7 +6,7 @@ to use vectors, but equally for equal sizes, so that a sample's codes depend on 
 
 import numpy as np
 
-from sae_surgery.jit import jit
+from sae_surgery.machine.jit import jit
 
 # Compiling takes longer than fitting; kept in __pycache__, it is done once.
 compiled = jit(fastmath={"reassoc", "contract"})

@@ -16,7 +16,7 @@ from sae_surgery.learning.incremental_kernels import (
     step_atoms,
     subtract_codes,
 )
-from sae_surgery.threads import each
+from sae_surgery.machine.threads import each
 
 BLOCK_ATOMS = 64
 """Atoms whose gradients are one matrix product, corrected as they move."""

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sae_surgery.checkpoints import NONE, Checkpoint
 from sae_surgery.checks import (
     require_count,
     require_increasing,
@@ -21,11 +20,12 @@ from sae_surgery.checks import (
     require_positive_integer,
     require_split,
 )
-from sae_surgery.divergence import Divergence
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns, unit_columns
 from sae_surgery.inference.layout import pad_dictionary, pad_observations
 from sae_surgery.inference.solver import LassoSettings, infer
-from sae_surgery.progress import Tracker, silent
+from sae_surgery.machine.checkpoints import NONE, Checkpoint
+from sae_surgery.machine.divergence import Divergence
+from sae_surgery.machine.progress import Tracker, silent
 
 ROUNDS_OF_CODING = 3
 """Rounds' worth of iterations that bring codes inferred in one go as close to the optimum as those

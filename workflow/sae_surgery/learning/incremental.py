@@ -47,7 +47,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_surgery.checkpoints import NONE, Checkpoint
 from sae_surgery.checks import (
     require_count,
     require_increasing,
@@ -55,13 +54,14 @@ from sae_surgery.checks import (
     require_positive,
     require_positive_integer,
 )
-from sae_surgery.divergence import Divergence
 from sae_surgery.inference.exact import exact_lasso
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.learning.code_sums import CodeSums, remainder
 from sae_surgery.learning.fresh_atoms import fresh_atoms
 from sae_surgery.learning.redundancy import redundancy_limit, useless_atoms
-from sae_surgery.progress import Tracker, silent
+from sae_surgery.machine.checkpoints import NONE, Checkpoint
+from sae_surgery.machine.divergence import Divergence
+from sae_surgery.machine.progress import Tracker, silent
 
 MAX_LOOKS = 20
 """How often a sample's correlations with all atoms are looked at in a round, at most."""

@@ -6,7 +6,7 @@ else.
 
 import numpy as np
 
-from sae_surgery.jit import jit
+from sae_surgery.machine.jit import jit
 
 # What is compiled runs while other threads do.
 compiled = jit(fastmath={"reassoc", "contract", "nsz"}, error_model="numpy", nogil=True)

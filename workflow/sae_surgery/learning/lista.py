@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from sae_surgery.checkpoints import NONE, Checkpoint, InPlace, Streams
 from sae_surgery.checks import (
     require_match,
     require_non_negative,
@@ -25,7 +24,6 @@ from sae_surgery.checks import (
     require_positive_integer,
     require_split,
 )
-from sae_surgery.divergence import Divergence
 from sae_surgery.inference.fista import step_bound
 from sae_surgery.inference.layout import (
     ATOM_MULTIPLE,
@@ -35,7 +33,9 @@ from sae_surgery.inference.layout import (
 )
 from sae_surgery.learning.penalty import elementwise
 from sae_surgery.learning.seeds import adamw_rates, each_seed
-from sae_surgery.progress import Tracker, silent
+from sae_surgery.machine.checkpoints import NONE, Checkpoint, InPlace, Streams
+from sae_surgery.machine.divergence import Divergence
+from sae_surgery.machine.progress import Tracker, silent
 
 
 @dataclass(frozen=True)

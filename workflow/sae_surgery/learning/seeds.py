@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from sae_surgery.threads import each
+from sae_surgery.machine.threads import each
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """β₁ and β₂"""

@@ -26,7 +26,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
-from sae_surgery.checkpoints import NONE, Checkpoint, InPlace
 from sae_surgery.checks import (
     require_count,
     require_match,
@@ -35,12 +34,13 @@ from sae_surgery.checks import (
     require_positive_integer,
     require_split,
 )
-from sae_surgery.divergence import Divergence, not_finite
 from sae_surgery.inference.columns import NORM_FLOOR, random_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.penalty import elementwise
 from sae_surgery.learning.seeds import adamw_rates, each_seed
-from sae_surgery.progress import Tracker, silent
+from sae_surgery.machine.checkpoints import NONE, Checkpoint, InPlace
+from sae_surgery.machine.divergence import Divergence, not_finite
+from sae_surgery.machine.progress import Tracker, silent
 
 RECORD_EVERY = 100
 """Steps between two entries of the loss history."""

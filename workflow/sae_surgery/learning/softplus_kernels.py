@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sae_surgery.inference.columns import NORM_FLOOR
-from sae_surgery.jit import jit
 from sae_surgery.learning.kernels import compiled, update, update_row
+from sae_surgery.machine.jit import jit
 
 # Without licence to reorder sums, which the reduction of an exponent's argument would not survive.
 elementwise = jit(fastmath={"contract", "nsz"}, error_model="numpy", nogil=True)

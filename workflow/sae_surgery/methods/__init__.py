@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sae_surgery.registry import Registry
-from sae_surgery.settings import make_settings
+from sae_surgery.parts import Registry, make_settings
 
 if TYPE_CHECKING:
     from sae_surgery.methods.base import Method

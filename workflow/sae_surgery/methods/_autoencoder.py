@@ -13,7 +13,7 @@ from sae_surgery.learning.autoencoder import (
 )
 from sae_surgery.methods._recording import Records, recorded_times
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 PARAMETERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "encoder_weight": ("encoder_weight", ("atom", "obs"), "encoder W_e"),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sae_surgery.learning.lista import Lista, ListaParameters, encode_lista, train_lista
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 PARAMETERS = {
     "recurrent": (("layer", "atom", "atom_before"), "recurrent weights W"),

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from sae_surgery.methods.base import RECORDED, Model, Parameter
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 MAX_LATENTS = 10_000
 """For more latents only the end is recorded: all records would fill tens of gigabytes."""

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from sae_surgery.checkpoints import NONE, Checkpoint
-from sae_surgery.divergence import Divergence
-from sae_surgery.problem import Cell
-from sae_surgery.progress import Tracker, silent
-from sae_surgery.settings import NoSettings
+from sae_surgery.machine.checkpoints import NONE, Checkpoint
+from sae_surgery.machine.divergence import Divergence
+from sae_surgery.machine.progress import Tracker, silent
+from sae_surgery.parts import NoSettings
+from sae_surgery.problems.paper import Cell
 
 Family = Literal["oracle", "sparse coding", "sae", "linear", "chance"]
 

@@ -15,7 +15,7 @@ from sae_surgery.learning.dictionary_learning import (
 )
 from sae_surgery.methods._recording import Records, recorded_times
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 
 class DlFista(Method):

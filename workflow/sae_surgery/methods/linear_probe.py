@@ -9,7 +9,7 @@ from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 
 @dataclass(frozen=True)

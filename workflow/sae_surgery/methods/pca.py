@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sae_surgery.checks import require_split
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 
 @dataclass(frozen=True)

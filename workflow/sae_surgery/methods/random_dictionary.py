@@ -8,7 +8,7 @@ from torch import Tensor
 from sae_surgery.inference.solver import LassoSettings, infer
 from sae_surgery.learning.dictionary_learning import random_dictionary
 from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 
 class RandomDictionary(Method):

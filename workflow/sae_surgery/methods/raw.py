@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from sae_surgery.methods.base import Fitted, Method, Model, Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 
 
 class Raw(Method):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sae_surgery.jit import jit
+from sae_surgery.machine.jit import jit
 
 compiled = jit()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sae_surgery.jit import jit
+from sae_surgery.machine.jit import jit
 
 compiled = jit()
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import yaml
 
-from sae_surgery import configfile
-from sae_surgery.archive import pack
 from sae_surgery.errors import SurgeryError
-from sae_surgery.plan import read_outputs
+from sae_surgery.plan import configfile
+from sae_surgery.plan.summary import read_outputs
+from sae_surgery.record.archive import pack
 
 
 def archive(config_path: Path, output: Path | None) -> None:

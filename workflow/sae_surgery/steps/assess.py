@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sae_surgery import store, surgeries
-from sae_surgery.data import CellData
+from sae_surgery import surgeries
 from sae_surgery.errors import SurgeryError
-from sae_surgery.operations import Operation
-from sae_surgery.progress import track
-from sae_surgery.provenance import source_digest
-from sae_surgery.scoring import MISSING, Scored, Scorer
-from sae_surgery.store import Origin, Variable
+from sae_surgery.files import store
+from sae_surgery.files.data import CellData
+from sae_surgery.files.operations import Operation
+from sae_surgery.files.store import Origin, Variable
+from sae_surgery.machine.progress import track
+from sae_surgery.machine.provenance import source_digest
 from sae_surgery.surgeries.base import Surgery
+from sae_surgery.tables.scoring import MISSING, Scored, Scorer
 
 
 def assess(data_path: Path, operation_paths: Sequence[Path], protocol: str, output: Path) -> None:

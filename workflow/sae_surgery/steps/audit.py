@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sae_surgery import store
-from sae_surgery.audit import CORRECTIONS, SCORES, corrected
-from sae_surgery.codes import Codes
-from sae_surgery.data import CellData
 from sae_surgery.errors import SurgeryError
+from sae_surgery.files import store
+from sae_surgery.files.codes import Codes
+from sae_surgery.files.data import CellData
+from sae_surgery.files.store import Origin, Variable
+from sae_surgery.machine.progress import track
+from sae_surgery.machine.provenance import source_digest
 from sae_surgery.metrics.panel import DESCRIPTIONS
-from sae_surgery.progress import track
-from sae_surgery.provenance import source_digest
-from sae_surgery.scoring import MISSING, Scored, Scorer, read_dictionary
-from sae_surgery.store import Origin, Variable
+from sae_surgery.tables.corrections import CORRECTIONS, SCORES, corrected
+from sae_surgery.tables.scoring import MISSING, Scored, Scorer, read_dictionary
 
 
 def audit(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sae_surgery import store
-from sae_surgery.claims import load
-from sae_surgery.claims.judging import judge, judge_by_correction
-from sae_surgery.claims.pages import as_frame, as_markdown
-from sae_surgery.files import write_text
+from sae_surgery.files import store
+from sae_surgery.machine.atomic import write_text
+from sae_surgery.pages.claims import load
+from sae_surgery.pages.claims.judging import judge, judge_by_correction
+from sae_surgery.pages.claims.pages import as_frame, as_markdown
 
 
 def claims(list_path: Path, table_paths: Sequence[Path], output_dir: Path) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sae_surgery import published, store
-from sae_surgery.comparison.criteria import Criteria
-from sae_surgery.comparison.findings import hold_against
-from sae_surgery.comparison.page import as_html, as_markdown
-from sae_surgery.comparison.released import read_released
-from sae_surgery.comparison.rows import compare as judge
 from sae_surgery.errors import SurgeryError
-from sae_surgery.files import write_text
+from sae_surgery.files import store
+from sae_surgery.machine.atomic import write_text
+from sae_surgery.pages import published
+from sae_surgery.pages.comparison.criteria import Criteria
+from sae_surgery.pages.comparison.findings import hold_against
+from sae_surgery.pages.comparison.page import as_html, as_markdown
+from sae_surgery.pages.comparison.released import read_released
+from sae_surgery.pages.comparison.rows import compare as judge
 
 PROTOCOL = "paper"
 """The way of measuring behind the published numbers."""

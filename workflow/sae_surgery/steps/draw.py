@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sae_surgery import figures, store
-from sae_surgery.figures import style
-from sae_surgery.files import write_text
+from sae_surgery import figures
+from sae_surgery.drawing import style
+from sae_surgery.files import store
+from sae_surgery.machine.atomic import write_text
 
 
 def draw(name: str, table_paths: Sequence[Path], output_dir: Path) -> None:

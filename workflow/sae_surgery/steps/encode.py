@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
-from sae_surgery import devices, methods
-from sae_surgery.codes import write_codes
-from sae_surgery.data import CellData
-from sae_surgery.encoding import encode_scored
-from sae_surgery.models import read_fitted
-from sae_surgery.provenance import source_digest
-from sae_surgery.store import SKIPPED, Origin
+from sae_surgery import methods
+from sae_surgery.files.codes import write_codes
+from sae_surgery.files.data import CellData
+from sae_surgery.files.encoding import encode_scored
+from sae_surgery.files.models import read_fitted
+from sae_surgery.files.store import SKIPPED, Origin
+from sae_surgery.machine import devices
+from sae_surgery.machine.provenance import source_digest
 
 
 def encode(data_path: Path, model_path: Path, device_name: str, threads: int, output: Path) -> None:

@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_surgery import devices, methods
-from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
-from sae_surgery.codes import write_codes
-from sae_surgery.data import CellData
-from sae_surgery.divergence import sound_seeds, status
-from sae_surgery.encoding import as_tensor, encode_scored
+from sae_surgery import methods
+from sae_surgery.files.codes import write_codes
+from sae_surgery.files.data import CellData
+from sae_surgery.files.encoding import as_tensor, encode_scored
+from sae_surgery.files.models import lost_with, read_other, why_without, write_model
+from sae_surgery.files.store import Origin
+from sae_surgery.machine import devices
+from sae_surgery.machine.checkpoints import Checkpoint, checkpoint_of, scratch
+from sae_surgery.machine.divergence import sound_seeds, status
+from sae_surgery.machine.progress import track
+from sae_surgery.machine.provenance import source_digest
 from sae_surgery.methods.base import Fitted, Method, Model, Problem, take
-from sae_surgery.models import lost_with, read_other, why_without, write_model
-from sae_surgery.progress import track
-from sae_surgery.provenance import source_digest
-from sae_surgery.store import Origin
 
 
 def fit(

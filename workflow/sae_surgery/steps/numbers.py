@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from sae_surgery import __version__, store
-from sae_surgery import numbers as quotable
+from sae_surgery import __version__, figures, methods
 from sae_surgery.errors import SurgeryError
-from sae_surgery.files import write_text
-from sae_surgery.manifest import source
+from sae_surgery.files import store
+from sae_surgery.machine.atomic import write_text
+from sae_surgery.pages import numbers as quotable
+from sae_surgery.record.manifest import source
 
 Pages = dict[str, Path | None]
 
@@ -48,9 +49,9 @@ def numbers(
     document = {
         "made_from": _made_from(tables),
         "sources": {name: digest(path) for path, name in names.items()},
-        "known": quotable.known(),
+        "known": _known(),
         "experiments": described,
-        "figures": quotable.drawn([*described]),
+        "figures": _drawn([*described]),
         "claims": quotable.claim_rows(pages["claims"]) if "claims" in pages else [],
         "verdict": quotable.verdict_rows(pages["verdict"]) if "verdict" in pages else [],
         "compared": _compared(pages.get("comparison")),
@@ -113,3 +114,14 @@ def _made_from(tables: dict[Path, Any]) -> dict[str, Any]:
 def _compared(rows: pd.DataFrame | None) -> list[str]:
     """Return the experiments whose published numbers are compared."""
     return [] if rows is None else rows["experiment"].unique().tolist()
+
+
+def _drawn(experiments: Sequence[str]) -> dict[str, str]:
+    """Return the figures that are drawn from these experiments, with their captions."""
+    names = [name for name in figures.available() if set(figures.inputs(name)) <= {*experiments}]
+    return {name: figures.load(name).QUESTION for name in names}
+
+
+def _known() -> dict[str, Sequence[str]]:
+    """Return the names that the text may ask for, made by this run or not."""
+    return {"experiments": figures.available(), "methods": [*methods.available(), *quotable.GROUPS]}

@@ -10,18 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_surgery import devices, surgeries
-from sae_surgery.checkpoints import Checkpoint, checkpoint_of, scratch
-from sae_surgery.codes import Codes
-from sae_surgery.data import SCORED, CellData
-from sae_surgery.divergence import sound_seeds, status
-from sae_surgery.encoding import as_tensor
+from sae_surgery import surgeries
+from sae_surgery.files.codes import Codes
+from sae_surgery.files.data import SCORED, CellData
+from sae_surgery.files.encoding import as_tensor
+from sae_surgery.files.models import lost_with, read_fitted, read_other, why_without
+from sae_surgery.files.operations import write_operation
+from sae_surgery.files.store import SKIPPED, Origin
+from sae_surgery.machine import devices
+from sae_surgery.machine.checkpoints import Checkpoint, checkpoint_of, scratch
+from sae_surgery.machine.divergence import sound_seeds, status
+from sae_surgery.machine.progress import track
+from sae_surgery.machine.provenance import source_digest
 from sae_surgery.methods.base import Method, Model, take
-from sae_surgery.models import lost_with, read_fitted, read_other, why_without
-from sae_surgery.operations import write_operation
-from sae_surgery.progress import track
-from sae_surgery.provenance import source_digest
-from sae_surgery.store import SKIPPED, Origin
 from sae_surgery.surgeries.base import Patient, Surgery
 
 

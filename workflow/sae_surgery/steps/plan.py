@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from sae_surgery import configfile
-from sae_surgery.plan import as_text, read_summary, summarise
+from sae_surgery.plan import configfile
+from sae_surgery.plan.summary import as_text, read_summary, summarise
 
 
 def plan(config_path: Path) -> None:

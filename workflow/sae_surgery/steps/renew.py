@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from sae_surgery import store
-from sae_surgery.data import CellData
-from sae_surgery.fresh import fresh_cell
-from sae_surgery.provenance import source_digest
-from sae_surgery.sampling import draw_codes
-from sae_surgery.store import Origin, Slices, Variable
+from sae_surgery.files import store
+from sae_surgery.files.data import CellData
+from sae_surgery.files.store import Origin, Slices, Variable
+from sae_surgery.machine.provenance import source_digest
+from sae_surgery.problems.fresh import fresh_cell
+from sae_surgery.problems.sampling import draw_codes
 
 STREAM = 7
 """Tells a seed's stream from any other that it may be given to."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sae_surgery import timeline
-from sae_surgery.figures import style
-from sae_surgery.files import write_text
-from sae_surgery.manifest import manifest, read_jobs
+from sae_surgery.drawing import style
+from sae_surgery.machine.atomic import write_text
+from sae_surgery.record import timeline
+from sae_surgery.record.manifest import manifest, read_jobs
 
 
 def report(run_folder: Path, config: Mapping[str, Any]) -> None:

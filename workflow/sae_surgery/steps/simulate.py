@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sae_surgery import store
-from sae_surgery.problem import Cell
-from sae_surgery.provenance import source_digest
-from sae_surgery.sampling import draw_codes, draw_dictionary
-from sae_surgery.store import Origin, Slices, Variable
+from sae_surgery.files import store
+from sae_surgery.files.store import Origin, Slices, Variable
+from sae_surgery.machine.provenance import source_digest
+from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.sampling import draw_codes, draw_dictionary
 
 
 def simulate(cell: Cell, seeds: Sequence[int], output: Path) -> None:

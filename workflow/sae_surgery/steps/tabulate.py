@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sae_surgery import store
 from sae_surgery.errors import SurgeryError
-from sae_surgery.provenance import source_digest
-from sae_surgery.store import Origin
-from sae_surgery.tables import tabulate as lay_out
-from sae_surgery.tables import tell_diverged
+from sae_surgery.files import store
+from sae_surgery.files.store import Origin
+from sae_surgery.machine.provenance import source_digest
+from sae_surgery.tables.layout import tabulate as lay_out
+from sae_surgery.tables.layout import tell_diverged
 
 
 def tabulate(sweep: Mapping[str, Any], metrics_paths: Sequence[Path], output: Path) -> None:
@@ -18,7 +18,7 @@ def tabulate(sweep: Mapping[str, Any], metrics_paths: Sequence[Path], output: Pa
     Parameters
     ----------
     sweep
-        `experiment`, `run`, `protocol`, and what `sae_surgery.tables.tabulate` needs.
+        `experiment`, `run`, `protocol`, and what `sae_surgery.tables.layout.tabulate` needs.
 
     Raises
     ------

@@ -8,8 +8,8 @@ from typing import Any
 import typst
 
 from sae_surgery.errors import SurgeryError
-from sae_surgery.files import read_text, replacing
-from sae_surgery.prose import bare_numbers
+from sae_surgery.machine.atomic import read_text, replacing
+from sae_surgery.pages.prose import bare_numbers
 from sae_surgery.steps.numbers import digest
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import xarray as xr
 
-from sae_surgery import store
-from sae_surgery.files import write_text
-from sae_surgery.provenance import source_digest
-from sae_surgery.store import Origin, Variable
-from sae_surgery.verdict import as_frame, as_markdown, decompose
+from sae_surgery.files import store
+from sae_surgery.files.store import Origin, Variable
+from sae_surgery.machine.atomic import write_text
+from sae_surgery.machine.provenance import source_digest
+from sae_surgery.pages.verdict import as_frame, as_markdown, decompose
 
 MISSING = "no result, or too small a distance to divide"
 

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sae_surgery.checkpoints import NONE, Checkpoint
+from sae_surgery.machine.checkpoints import NONE, Checkpoint
+from sae_surgery.machine.progress import Tracker, silent
 from sae_surgery.methods.base import Method, Model
-from sae_surgery.problem import Cell
-from sae_surgery.progress import Tracker, silent
-from sae_surgery.settings import NoSettings
+from sae_surgery.parts import NoSettings
+from sae_surgery.problems.paper import Cell
 
 
 @dataclass(frozen=True)

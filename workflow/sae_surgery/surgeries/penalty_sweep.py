@@ -7,7 +7,7 @@ from typing import ClassVar
 from sae_surgery.checks import require_positive
 from sae_surgery.methods._autoencoder import AutoencoderMethod
 from sae_surgery.methods.base import Problem
-from sae_surgery.problem import Cell
+from sae_surgery.problems.paper import Cell
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sae_surgery.checks import require_increasing
-from sae_surgery.divergence import Divergence
 from sae_surgery.inference.fista import fista
 from sae_surgery.inference.solver import infer
 from sae_surgery.learning.dictionary_learning import (
@@ -17,6 +16,7 @@ from sae_surgery.learning.dictionary_learning import (
     learning_trajectory,
     random_dictionary,
 )
+from sae_surgery.machine.divergence import Divergence
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
 

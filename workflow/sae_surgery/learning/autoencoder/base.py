@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,10 +16,8 @@ from sae_surgery.checks import (
     require_positive_integer,
 )
 from sae_surgery.inference.columns import unit_columns
+from sae_surgery.learning.autoencoder.learner import Batches, Learner
 from sae_surgery.learning.streams import initial_encoder_weight
-
-if TYPE_CHECKING:
-    from sae_surgery.learning.autoencoder.compiled import Batches, Learner
 
 
 class AutoencoderParameters(NamedTuple):
@@ -139,8 +137,8 @@ class Autoencoder(ABC):
         """
 
     @abstractmethod
-    def compiled_epoch(self, learner: "Learner", batches: "Batches") -> NDArray[np.float64]:
-        """Train one seed on the CPU for an epoch; see `compiled` for what it is given.
+    def compiled_epoch(self, learner: Learner, batches: Batches) -> NDArray[np.float64]:
+        """Train one seed on the CPU for an epoch; see `learner` for what it is given.
 
         Returns
         -------

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_surgery.checkpoints import InPlace
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.autoencoder.base import (
     Autoencoder,
@@ -22,7 +21,9 @@ from sae_surgery.learning.autoencoder.base import (
     BatchLoss,
     TrainingSettings,
 )
+from sae_surgery.learning.autoencoder.learner import Batches, Learner, Weights
 from sae_surgery.learning.seeds import adamw_rates, each_seed
+from sae_surgery.machine.checkpoints import InPlace
 
 
 class Descent(ABC):
@@ -120,8 +121,6 @@ class CompiledDescent(Descent):
     """
 
     def __init__(self, autoencoder, learns, parameters, observations, obs_dim):
-        from sae_surgery.learning.autoencoder.compiled import Learner, Weights
-
         self.autoencoder, self.obs_dim = autoencoder, obs_dim
         self.observations = observations.contiguous()
         atoms = parameters.decoder.mT.clone(memory_format=torch.contiguous_format)
@@ -144,8 +143,6 @@ class CompiledDescent(Descent):
 
     def epoch(self, order: Tensor) -> BatchLoss:
         """Visit the samples in an order (seed, sample); return the mean loss before the steps."""
-        from sae_surgery.learning.autoencoder.compiled import Batches
-
         settings = self.autoencoder.settings
         n_batches = math.ceil(order.shape[1] / settings.batch_size)
         rates = adamw_rates(self.n_steps, n_batches, settings.learning_rate, settings.weight_decay)

@@ -13,9 +13,7 @@ from torch import Tensor
 from sae_surgery.checks import require_non_negative, require_positive
 from sae_surgery.learning.autoencoder.affine import AffineAutoencoder
 from sae_surgery.learning.autoencoder.base import AutoencoderParameters, TrainingSettings
-
-LOG_THRESHOLD_CEILING = 20.0
-"""log θ counts as this above it, so that θ stays finite."""
+from sae_surgery.learning.autoencoder.learner import LOG_THRESHOLD_CEILING
 
 
 @dataclass(frozen=True)

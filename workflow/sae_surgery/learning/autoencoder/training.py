@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from sae_surgery.checkpoints import NONE, Checkpoint, InPlace, Streams
-from sae_surgery.divergence import Divergence
 from sae_surgery.inference.columns import unit_columns
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.learning.autoencoder.base import Autoencoder, AutoencoderParameters
 from sae_surgery.learning.autoencoder.descent import descent_for
 from sae_surgery.learning.streams import LOADER_ORDER, BatchOrder
-from sae_surgery.progress import Tracker, silent
+from sae_surgery.machine.checkpoints import NONE, Checkpoint, InPlace, Streams
+from sae_surgery.machine.divergence import Divergence
+from sae_surgery.machine.progress import Tracker, silent
 
 
 class TrainingHistory(NamedTuple):

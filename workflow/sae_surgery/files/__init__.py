@@ -1,0 +1,1 @@
+"""The file contract: what the steps hand to each other, checked when written and read."""

@@ -1,0 +1,1 @@
+"""What is written about a run's tables: verdict, claims, comparison, numbers to quote."""

@@ -1,0 +1,1 @@
+"""The configuration, checked and expanded, and what its jobs ask for and will cost."""

@@ -1,0 +1,473 @@
+"""The configuration: checked as a whole before anything runs, and expanded into cells.
+
+The Snakefile reads it at every start, in every job of a cluster too, so this module imports nothing
+heavy.
+"""
+
+import itertools
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sae_surgery import figures, methods, surgeries
+from sae_surgery.errors import SurgeryError, did_you_mean
+from sae_surgery.plan import documents, schemas
+from sae_surgery.problems.paper import Cell, clipped_dim, compressed_sensing_dim
+
+SCHEMA_FILE = schemas.FOLDER / "config.schema.yaml"
+FOLDER = Path(__file__).parents[3] / "config"
+
+KEPT = {
+    ("reference", "paper"): "reference.yaml",
+    ("reference", "strict"): "strict.yaml",
+    ("scaling", "paper"): "scaling.yaml",
+    ("targets", "strict"): "targets.yaml",
+}
+"""Runs and protocols whose tables come with the project, and the configurations that made them."""
+
+SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "samples_per_latent", "obs_dim_factor")
+
+REFERENCES = ("fista_oracle", "random_dictionary")
+"""Operated on beside the patients, unless a surgery says otherwise: the ceiling and the floor."""
+
+CHANCE = "random_dictionary"
+"""The level of chance, which the strict protocol has in every sweep."""
+
+AUDIT = "audit"
+"""The experiment of the strict protocol that tells what each of its corrections does alone."""
+
+Coordinates = dict[str, int | float]
+
+
+class ConfigError(SurgeryError):
+    """Everything that is wrong with a configuration, one line a problem.
+
+    Each begins with the key that is wrong, its path with dots, and a colon.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        several = "".join(f"\n  {problem}" for problem in self.problems)
+        text = f" {self.problems[0]}" if len(self.problems) == 1 else several
+        super().__init__(f"the configuration is not valid:{text}")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A sweep, or a surgery on its cells, expanded: what one table holds, and where it stands."""
+
+    name: str
+    over: tuple[str, ...]
+    """Swept variables, the dimensions of the table."""
+    methods: tuple[str, ...]
+    points: tuple[tuple[Cell, Coordinates], ...]
+    left_out: Mapping[str, tuple[str, ...]]
+    """Cells by method on which the configuration leaves it out."""
+    is_surgery: bool = False
+    folder: str = ""
+    """Where its metrics lie, below those of the sweeps."""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cells."""
+        return tuple(cell.name for cell, _ in self.points)
+
+    def methods_on(self, cell: str) -> tuple[str, ...]:
+        """Return the methods on a cell; none if it is no cell of the experiment."""
+        if cell not in self.cells:
+            return ()
+        return tuple(name for name in self.methods if cell not in self.left_out.get(name, ()))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A valid configuration."""
+
+    name: str
+    protocol: str
+    seeds: tuple[int, ...]
+    device: str
+    redraw: bool
+    """Whether nothing is computed: figures are drawn from tables that are there."""
+    settings: Mapping[str, Mapping[str, Any]]
+    """Settings by method or surgery that the configuration gives."""
+    comparison: Mapping[str, Any]
+    """When a number agrees with the published one."""
+    experiments: Mapping[str, Experiment]
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        """All cells by name, each once whichever experiments share it."""
+        points = (point for each in self.experiments.values() for point in each.points)
+        return {cell.name: cell for cell, _ in points}
+
+    @property
+    def surgeries(self) -> dict[str, Experiment]:
+        """The experiments that are surgeries."""
+        return {name: each for name, each in self.experiments.items() if each.is_surgery}
+
+    def methods_on(self, cell: str) -> tuple[str, ...]:
+        """Return the methods that any sweep compares on a cell."""
+        sweeps = (each for each in self.experiments.values() if not each.is_surgery)
+        return _on(cell, sweeps)
+
+    def fitted_on(self, cell: str) -> tuple[str, ...]:
+        """Return the methods that are fitted on a cell: to be compared there, or operated on."""
+        return _on(cell, self.experiments.values())
+
+    def settings_of(self, part: str, protocol: str | None = None) -> dict[str, Any]:
+        """Return the settings of a method or surgery that differ from its defaults.
+
+        They are the run's protocol's, or another's, and what the configuration gives comes first.
+        """
+        strict = _trait(part, "strict") if (protocol or self.protocol) == "strict" else None
+        return {**(strict or {}), **self.settings.get(part, {})}
+
+    def fits_anew(self, method: str) -> bool:
+        """Return whether the run's protocol fits a method otherwise than the paper's does."""
+        return self.settings_of(method) != self.settings_of(method, "paper")
+
+    def sweep(self, experiment: str) -> dict[str, Any]:
+        """Return what the step `tabulate` is told about an experiment, as built-in types."""
+        chosen = self.experiments[experiment]
+        return {
+            "experiment": experiment,
+            "run": self.name,
+            "protocol": self.protocol,
+            "over": list(chosen.over),
+            "methods": list(chosen.methods),
+            "seeds": list(self.seeds),
+            "cells": [{"cell": cell.name, **place} for cell, place in chosen.points],
+            "left_out": {name: list(cells) for name, cells in chosen.left_out.items()},
+        }
+
+
+def _on(cell: str, experiments: Iterable[Experiment]) -> tuple[str, ...]:
+    """Return the methods that any of the experiments has on a cell."""
+    return tuple(dict.fromkeys(name for each in experiments for name in each.methods_on(cell)))
+
+
+def load(config: Mapping[str, Any]) -> Run:
+    """Check a configuration and expand it.
+
+    Raises
+    ------
+    ConfigError
+        If anything is wrong with it; lists all problems, each with its key, its value and what is
+        allowed.
+    """
+    config = _as_typed(config)
+    wrong = schemas.problems(config, schema())
+    problems = [line for lines in wrong.values() for line in lines]
+    problems += _taken(config.get("sweeps"))
+    # What is sound is checked further, so that all that is wrong is listed at once.
+    broken = {key.partition(".")[0] for key in wrong}
+    config = _with_defaults({key: config[key] for key in config if key not in broken}, schema())
+    problems += [*_wrong_names(config, broken), *_wrong_settings(config["settings"])]
+    if problems:
+        raise ConfigError(problems)
+    chosen = config["methods"] or methods.available()
+    experiments, problems = {}, []
+    for name in config["experiments"] or _experiments(config):
+        try:
+            if name in config["sweeps"]:
+                strict = config["protocol"] == "strict"
+                experiments[name] = _expand(name, config["sweeps"][name], chosen, strict)
+            elif name == AUDIT:
+                experiments[name] = _audit(config, chosen)
+            else:
+                experiments[name] = _operate(name, config, chosen)
+        except ConfigError as error:
+            problems += error.problems
+    problems += [
+        f"{each.name}: sweeps leave out all of {', '.join(each.methods)} on {cell}"
+        for each in experiments.values()
+        for cell in each.cells
+        if not each.methods_on(cell)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    run = Run(
+        name=config["run"],
+        protocol=config["protocol"],
+        seeds=tuple(config["seeds"]),
+        device=config["device"],
+        redraw=config["redraw"],
+        settings=config["settings"],
+        comparison=config["comparison"],
+        experiments=experiments,
+    )
+    _require_own_name(run)
+    return run
+
+
+def complete(key: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the value of one key by itself and fill in its defaults.
+
+    Raises
+    ------
+    ConfigError
+        If anything is wrong with it.
+    """
+    below = schema()["properties"][key]
+    wrong = schemas.problems(given, below, key)
+    if wrong:
+        raise ConfigError(line for lines in wrong.values() for line in lines)
+    return _with_defaults(given, below)
+
+
+def _as_typed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo what Snakemake does to `--config seeds=[0,1] redraw=true`: it reads these as texts."""
+    typed = dict(config)
+    if isinstance(typed.get("seeds"), list):
+        typed["seeds"] = [
+            int(seed) if isinstance(seed, str) and seed.isdecimal() else seed
+            for seed in typed["seeds"]
+        ]
+    if typed.get("redraw") in ("true", "false"):
+        typed["redraw"] = typed["redraw"] == "true"
+    return typed
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of a configuration."""
+    return schemas.schema("config")
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return `value` with the schema's default for each key that it lacks."""
+    if not isinstance(value, Mapping):
+        return value
+    properties = schema.get("properties", {})
+    others = schema.get("additionalProperties")
+    complete = {key: below["default"] for key, below in properties.items()} | dict(value)
+    for key, entry in complete.items():
+        below = properties.get(key, others)
+        complete[key] = _with_defaults(entry, below) if isinstance(below, Mapping) else entry
+    return complete
+
+
+def _wrong_names(config: Mapping[str, Any], broken: Container[str] = ()) -> Iterator[str]:
+    """Yield a line for each name of a method, sweep or surgery that does not exist.
+
+    Keys that are `broken` are not here, so what refers to them is left alone.
+    """
+    known = methods.available()
+    yield from _unknown("methods", config["methods"], known)
+    yield from _unknown("settings", config["settings"], (*known, *surgeries.available()))
+    yield from _unknown("surgeries.patients", config["surgeries"]["patients"], known)
+    cells_of = config["surgeries"]["cells_of"]
+    if isinstance(cells_of, Mapping):
+        yield from _unknown("surgeries.cells_of", cells_of, surgeries.available())
+    for name, sweep in config["sweeps"].items():
+        yield from _unknown(f"sweeps.{name}.methods", sweep["methods"], known)
+        yield from _unknown(f"sweeps.{name}.leave_out", sweep["leave_out"], known)
+    if "sweeps" not in broken:
+        yield from _unknown("surgeries.cells_of", _cells_of(config).values(), config["sweeps"])
+        if "surgeries" not in broken and "protocol" not in broken:
+            yield from _unknown("experiments", config["experiments"], _experiments(config))
+
+
+def _unknown(key: str, names: Iterable[str] | None, known: Iterable[str]) -> Iterator[str]:
+    for name in names or ():
+        if name not in known:
+            hint = did_you_mean(name, known)
+            yield f"{key}: {name!r} is unknown; {hint}allowed are {', '.join(known)}"
+
+
+def _taken(sweeps: Any) -> Iterator[str]:
+    """Yield a line for each sweep named as another experiment is, or a figure of other ones."""
+    for name in sweeps if isinstance(sweeps, Mapping) else ():
+        taken = None
+        if name in surgeries.available():
+            taken = "a surgery"
+        elif name == AUDIT:
+            taken = "the audit of the strict protocol"
+        elif name in figures.available() and figures.inputs(name) != (name,):
+            taken = "a figure of other experiments"
+        if taken:
+            yield f"sweeps.{name}: {name!r} is {taken}; give the sweep another name"
+
+
+def _require_own_name(run: Run) -> None:
+    """Raise ConfigError if a run would write other tables over those that come with the project."""
+    kept = {name for name, _ in KEPT}
+    if run.redraw or run.name not in kept:
+        return
+    source = KEPT.get((run.name, run.protocol))
+    allowed = {}
+    if source is not None:
+        shipped = load(documents.read_yaml(FOLDER / source, schema()).value)
+        if shipped.settings == run.settings:
+            allowed = {name: shipped.sweep(name) for name in shipped.experiments}
+    other = [name for name in run.experiments if run.sweep(name) != allowed.get(name)]
+    if other:
+        files = ", ".join(f"config/{file}" for (name, _), file in KEPT.items() if name == run.name)
+        raise ConfigError(
+            [
+                f"run: {run.name!r} is the run of {files}, whose tables come with the project; "
+                f"{', '.join(other)} would be written over them with other content: "
+                "give yours another name"
+            ]
+        )
+
+
+def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each method and surgery whose settings it does not accept.
+
+    Only the part itself knows what it accepts. This imports it, PyTorch and all, which is why
+    configurations that keep the paper's settings are read faster.
+    """
+    for name, given in settings.items():
+        for registry in (methods, surgeries):
+            if given and name in registry.available():
+                try:
+                    registry.load(name, given)
+                except SurgeryError as error:
+                    yield from str(error).splitlines()
+
+
+def _trait(part: str, attribute: str) -> Any:
+    """Return a literal class attribute of a method or surgery."""
+    registry = methods if part in methods.available() else surgeries
+    return registry.trait(part, attribute)
+
+
+def _cells_of(config: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the sweep on whose cells each surgery is done; those that are not done have none."""
+    cells_of = config["surgeries"]["cells_of"] or {}
+    if isinstance(cells_of, str):
+        names = surgeries.available()
+        return {name: cells_of for name in names if not surgeries.trait(name, "on_request")}
+    return cells_of
+
+
+def _experiments(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of all experiments: sweeps, and surgeries that there are cells for.
+
+    The strict protocol has one more where there are such cells, the audit.
+    """
+    operated = _cells_of(config)
+    audit = (AUDIT,) if operated and config["protocol"] == "strict" else ()
+    return (*config["sweeps"], *operated, *audit)
+
+
+def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
+    """Return a surgery on the cells of a sweep: on its patients, and on those it is compared with.
+
+    Raises
+    ------
+    ConfigError
+        If the sweep is not valid.
+    """
+    sweep = _cells_of(config)[name]
+    strict = config["protocol"] == "strict"
+    cells = _expand(sweep, config["sweeps"][sweep], chosen, strict)
+    patients = config["surgeries"]["patients"]
+    if patients is None:
+        patients = [each for each in cells.methods if methods.trait(each, "family") == "sae"]
+    references = surgeries.trait(name, "references")
+    references = REFERENCES if references is None else references
+    operated = tuple(dict.fromkeys([*patients, *references]))
+    left_out = {each: where for each, where in cells.left_out.items() if each in operated}
+    return Experiment(name, cells.over, operated, cells.points, left_out, True, f"{name}/")
+
+
+def _audit(config: Mapping[str, Any], chosen: Sequence[str]) -> Experiment:
+    """Return the audit of the first sweep that is operated on, of all its methods.
+
+    Raises
+    ------
+    ConfigError
+        If the sweep is not valid.
+    """
+    sweep = next(iter(_cells_of(config).values()))
+    cells = _expand(sweep, config["sweeps"][sweep], chosen, strict=True)
+    return replace(cells, name=AUDIT, folder=f"{AUDIT}/")
+
+
+def _expand(
+    name: str, sweep: Mapping[str, Any], chosen: Iterable[str], strict: bool = False
+) -> Experiment:
+    """Return a sweep's cells; under the strict protocol it has the level of chance.
+
+    Raises
+    ------
+    ConfigError
+        If a variable has several values and is not swept or is swept and has none, a cell is
+        infeasible, what is to be left out is not there, or no method is left.
+    """
+    key = f"sweeps.{name}"
+    variables = _variables(sweep)
+    problems = [
+        f"{key}.{variable}: {sweep[variable]} has several values; name it in {key}.over, "
+        f"which is {sweep['over']}, or leave one"
+        for variable in variables
+        if len(sweep[variable]) > 1 and variable not in sweep["over"]
+    ]
+    problems += [
+        f"{key}.over: {variable!r} has no values here; those that have are {', '.join(variables)}"
+        for variable in sweep["over"]
+        if variable not in variables
+    ]
+    compared = tuple(each for each in chosen if each in (sweep["methods"] or chosen))
+    if not compared:
+        problems.append(f"{key}.methods: none of {sweep['methods']} is among methods: {chosen}")
+    points: dict[Cell, Coordinates] = {}
+    for values in itertools.product(*(sweep[variable] for variable in variables)):
+        place = dict(zip(variables, values, strict=True))
+        try:
+            cell = _cell(**place, clip=sweep["clip_obs_dim"], norm_ratio=sweep["norm_ratio"])
+        except ValueError as error:
+            given = ", ".join(f"{variable}={value}" for variable, value in place.items())
+            problems.append(f"{key}: infeasible cell {given}: {error}")
+            continue
+        points.setdefault(cell, {name: place[name] for name in sweep["over"] if name in place})
+    problems += _wrong_places(f"{key}.leave_out", sweep)
+    if problems:
+        raise ConfigError(problems)
+    if strict and CHANCE not in compared:
+        compared = (*compared, CHANCE)
+    left_out = {
+        method: tuple(cell.name for cell, place in points.items() if _is_at(place, where))
+        for method, where in sweep["leave_out"].items()
+        if method in compared
+    }
+    return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()), left_out)
+
+
+def _variables(sweep: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the variables that a sweep has values for: samples are counted in one of two ways."""
+    unused = "n_samples" if sweep["samples_per_latent"] else "samples_per_latent"
+    return tuple(variable for variable in SWEEP_VARIABLES if variable != unused)
+
+
+def _wrong_places(key: str, sweep: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each place at which a method is to be left out that the sweep has not."""
+    for method, where in sweep["leave_out"].items():
+        for variable, values in where.items():
+            swept = (variable in sweep["over"] and sweep[variable]) or []
+            for value in values:
+                if value not in swept:
+                    allowed = f"values swept are {swept}" if swept else f"{variable} is not swept"
+                    yield f"{key}.{method}.{variable}: {value} is not there; {allowed}"
+
+
+def _is_at(place: Coordinates, where: Mapping[str, Sequence[float]]) -> bool:
+    return all(place[variable] in values for variable, values in where.items())
+
+
+def _cell(
+    n_latents: int,
+    k: int,
+    obs_dim_factor: float,
+    clip: bool,
+    norm_ratio: int,
+    n_samples: int | None = None,
+    samples_per_latent: float | None = None,
+) -> Cell:
+    obs_dim = (clipped_dim if clip else compressed_sensing_dim)(n_latents, k, obs_dim_factor)
+    # Half of the samples are to learn from.
+    n_samples = n_samples or 2 * round(samples_per_latent * n_latents)
+    return Cell(n_latents, k, obs_dim, n_samples, norm_ratio)

@@ -1,0 +1,103 @@
+"""What a run will cost, step by step, before anything is submitted."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pandas as pd
+
+from sae_surgery.plan.config import Run
+from sae_surgery.plan.estimates import STEPS, VARIANTS, Estimate, Job, estimate
+from sae_surgery.problems.paper import CELL_PATTERN, Cell
+
+
+def read_outputs(text: str) -> list[tuple[str, str, bool]]:
+    """Return of each file in what `snakemake --summary` prints: rule, path, whether it is pending.
+
+    A file is pending that is missing, or that its rule has to make again.
+    """
+    rows = csv.DictReader(io.StringIO(text), delimiter="\t")
+    return [
+        (row["rule"], row["output_file"], row["plan"] != "no update" or row["status"] == "missing")
+        for row in rows
+    ]
+
+
+def read_summary(text: str) -> list[Job]:
+    """Return the jobs of what `snakemake --summary` prints, but for those that take seconds."""
+    jobs: dict[tuple[str, Job], bool] = {}
+    for rule, path, pending in read_outputs(text):
+        step = VARIANTS.get(rule, rule)
+        if step in STEPS:
+            job = _job(step, path)
+            # A fit has several files, each with a row.
+            jobs[rule, job] = jobs.get((rule, job), False) or pending
+    return [replace(job, pending=pending) for (_, job), pending in jobs.items()]
+
+
+def summarise(jobs: Iterable[Job], run: Run) -> pd.DataFrame:
+    """Return a table: for each step and in all, jobs, hours, the largest request, and disk.
+
+    Hours, memory and disk are those of jobs still to be done; `cached` is the share of the hours of
+    all jobs that is done already.
+    """
+    rows = [_row(job, estimate(job, run)) for job in jobs]
+    each = pd.DataFrame(rows)
+    groups = dict(list(each.groupby("step")))
+    steps = {step: _totals(groups[step]) for step in STEPS if step in groups}
+    return pd.DataFrame(steps | {"all": _totals(each)}).T
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """Return the table for people."""
+    return table.to_string(
+        formatters={
+            "jobs": "{:.0f}".format,
+            "to do": "{:.0f}".format,
+            "cached": "{:.0%}".format,
+            "GPU hours": "{:.2f}".format,
+            "CPU hours": "{:.2f}".format,
+            "longest job": "{:.2f} h".format,
+            "peak memory": "{:.1f} GB".format,
+            "disk": "{:.2f} GB".format,
+        }
+    )
+
+
+def _job(step: str, path: str) -> Job:
+    """Read a job from the path of a file that it makes; the Snakefile has their grammar."""
+    parts = path.removesuffix(".nc").split("/")
+    place = next(i for i, part in enumerate(parts) if re.fullmatch(CELL_PATTERN, part))
+    method = parts[place + 1] if place + 1 < len(parts) else None
+    surgery = parts[place - 1] if step in {"operate", "assess"} else None
+    return Job(step, Cell.parse(parts[place]), surgery or method, method)
+
+
+def _row(job: Job, expected: Estimate) -> dict[str, object]:
+    return {
+        "step": job.step,
+        "pending": job.pending,
+        "GPU hours": expected.seconds / 3600 * expected.cost.gpu,
+        "CPU hours": expected.seconds / 3600 * expected.cost.threads,
+        "longest job": expected.seconds / 3600,
+        "peak memory": expected.cost.mem_mb / 1000,
+        "disk": expected.megabytes / 1000,
+    }
+
+
+def _totals(jobs: pd.DataFrame) -> dict[str, float]:
+    pending = jobs[jobs["pending"]]
+    hours = jobs["GPU hours"].sum() + jobs["CPU hours"].sum()
+    left = pending["GPU hours"].sum() + pending["CPU hours"].sum()
+    return {
+        "jobs": len(jobs),
+        "to do": len(pending),
+        "cached": 1 - left / hours,
+        "GPU hours": pending["GPU hours"].sum(),
+        "CPU hours": pending["CPU hours"].sum(),
+        "longest job": pending["longest job"].max() if len(pending) else 0.0,
+        "peak memory": pending["peak memory"].max() if len(pending) else 0.0,
+        "disk": pending["disk"].sum(),
+    }

@@ -1,0 +1,1 @@
+"""The problems: what is drawn, and how; today the paper's, y = A z."""

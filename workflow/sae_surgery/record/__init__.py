@@ -1,0 +1,1 @@
+"""How a run went: records of its jobs, manifest, timeline, archives."""

@@ -1,0 +1,1 @@
+"""From codes to tables: scores, what corrections change, sweeps, means and gaps."""
