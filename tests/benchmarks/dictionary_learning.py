@@ -23,7 +23,7 @@ from sae_surgery.learning.dictionary_learning import (
     random_dictionary,
 )
 from sae_surgery.learning.incremental import IncrementalLearning, learn_incrementally
-from sae_surgery.metrics.dictionary import dictionary_metrics
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
 
 OURS = "ours, incremental"
 AT_1000 = (OURS, "scikit-learn MiniBatchDictionaryLearning", "SPAMS trainDL")

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from functools import partial
 
 import torch
+from sae_surgery.metrics.panel import paper_panel
 
 from benchmarks import authors
 from benchmarks.harness import Comparison, Contestant, Readings
 from benchmarks.problems import LAM, draw, near
 from sae_surgery.inference.fista import fista
-from sae_surgery.metrics.panel import paper_panel
 
 TARGET = {1000: 20.0}
 SECONDS_AT_10_000 = 10.0

@@ -26,7 +26,7 @@ from sae_surgery.learning.autoencoder import (
     train_autoencoder,
 )
 from sae_surgery.learning.dictionary_learning import random_dictionary
-from sae_surgery.metrics.dictionary import dictionary_metrics
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
 
 WIDTHS = (1, 2, 4)
 """Atoms for each latent."""

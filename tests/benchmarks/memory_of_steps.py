@@ -1,8 +1,8 @@
 """`python -m benchmarks.memory_of_steps`: what each kind of step asks for, and what it uses.
 
 Each step runs in a process of its own, with the arguments that the workflow gives, under both
-protocols. Its peak of resident memory stands beside what `sae_surgery.plan.costs` asks for, of which a
-unit test says whether it is enough and not too much. Budgets of training are tiny, since memory
+protocols. Its peak of resident memory stands beside what `sae_surgery.plan.costs` asks for, of
+which a unit test says whether it is enough and not too much. Budgets of training are tiny, since memory
 does not depend on them; numbers of samples are the paper's.
 """
 

@@ -7,8 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sae_surgery.problems.laws.sampling import (
+    dense_codes,
+    draw_codes,
+    draw_dictionary,
+    labels,
+    observe,
+)
 from sae_surgery.problems.paper import Cell, compressed_sensing_dim
-from sae_surgery.problems.sampling import dense_codes, draw_codes, draw_dictionary, labels, observe
 
 K = 10
 LAM = 0.1
@@ -60,7 +66,7 @@ def draw(n_latents: int, n_samples: int = 5000, seed: int = 0) -> Drawn:
     cell = Cell(n_latents, K, compressed_sensing_dim(n_latents, K), n_samples)
     stream = np.random.RandomState(seed)
     dictionary = draw_dictionary(cell, stream)
-    support, magnitude = draw_codes(cell, stream)
+    support, magnitude = draw_codes(cell, cell.n_samples, cell.n_ood, stream)
     observations = observe(dictionary, support, magnitude)
     return Drawn(cell, dictionary, support, magnitude, observations)
 

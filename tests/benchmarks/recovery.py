@@ -24,10 +24,10 @@ from sae_surgery.learning.incremental import (
     learn_incrementally,
 )
 from sae_surgery.machine import devices
-from sae_surgery.metrics.dictionary import dictionary_metrics
-from sae_surgery.metrics.matching import correlation, match
-from sae_surgery.problems.fresh import LEAST_USES
-from sae_surgery.problems.sampling import dense_codes
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
+from sae_surgery.metrics.measures.matching import correlation, match
+from sae_surgery.problems.laws.fresh import LEAST_USES
+from sae_surgery.problems.laws.sampling import dense_codes
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

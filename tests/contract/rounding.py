@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from sae_surgery.metrics.panel import paper_panel
 from torch import Tensor
 
 from sae_surgery import methods
 from sae_surgery.files.data import SCORED, CellData
 from sae_surgery.files.encoding import as_tensor
 from sae_surgery.inference.fista import fista
-from sae_surgery.methods.base import Method, Model, Problem
-from sae_surgery.metrics.dictionary import dictionary_metrics
-from sae_surgery.metrics.panel import paper_panel
+from sae_surgery.methods.base import Lesson, Method, Model
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
 from sae_surgery.pages.comparison.criteria import RELATIVE, kind_of
 from sae_surgery.pages.comparison.rounding import TABLE
 from sae_surgery.problems.paper import Cell, compressed_sensing_dim
@@ -98,7 +98,7 @@ def _scores(
     method: Method, data: CellData, train: Tensor
 ) -> dict[tuple[str, int], Mapping[str, float]]:
     """Train, and return the scores by reading and seed."""
-    model = method.fit(Problem(data.cell, data.seeds, CPU, {"train": train})).model
+    model = method.fit(Lesson(data.cell, data.seeds, CPU, {"train": train})).model
     observed = {split: as_tensor(data.observations(split), method, CPU) for split in SCORED}
     found = {}
     for reading in READINGS:

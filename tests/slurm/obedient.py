@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sae_surgery.machine.checkpoints import InPlace
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
 from sae_surgery.problems.paper import Cell
 
 N_STEPS = 20
@@ -26,14 +26,14 @@ class Obedient(Method):
     signed = True
     gpu_from = 40
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Iterate a chaotic map, saving each step."""
-        learned = torch.full((len(problem.seeds), 1), 0.3)
-        checkpoint = replace(problem.checkpoint, seconds=0)
+        learned = torch.full((len(lesson.seeds), 1), 0.3)
+        checkpoint = replace(lesson.checkpoint, seconds=0)
         for step in checkpoint.steps(N_STEPS, InPlace(learned)):
             learned.mul_(3.9 * (1 - learned))
             if step == N_STEPS // 2:
-                _obey(Path("orders") / problem.cell.name)
+                _obey(Path("orders") / lesson.cell.name)
         return Fitted(Model(learned=Parameter(learned, ("part",), "what was learned")))
 
     def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import xarray as xr
-
 from sae_surgery.metrics.panel import DESCRIPTIONS
+
 from sae_surgery.tables.corrections import CORRECTIONS
 from sae_surgery.tables.summary import METRICS
 

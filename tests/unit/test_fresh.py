@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sae_surgery.files.data import CellData
-from sae_surgery.problems import fresh
-from sae_surgery.problems.fresh import LEAST_SAMPLES, LEAST_USES, MOST_NUMBERS, fresh_cell
+from sae_surgery.problems.laws import fresh
+from sae_surgery.problems.laws.fresh import LEAST_SAMPLES, LEAST_USES, MOST_NUMBERS
 from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.renew import renew
 from sae_surgery.steps.simulate import simulate
@@ -30,18 +30,20 @@ def files(tmp_path, monkeypatch):
 )
 @pytest.mark.parametrize("n_samples", [100, 5000])
 def test_the_rarest_latent_is_used_often_enough_in_expectation(n_latents, k, n_samples):
-    cell = fresh_cell(Cell(n_latents, k, k + 1, n_samples))
-    assert cell.n_samples >= LEAST_SAMPLES
-    in_distribution = cell.n_samples / 2 * k / (n_latents - 1)
-    out_of_distribution = cell.n_ood * (k - 1) / cell.n_ood_pool
+    cell = Cell(n_latents, k, k + 1, n_samples)
+    n_val, n_ood = cell.fresh_samples()
+    assert n_val >= LEAST_SAMPLES
+    in_distribution = n_val / 2 * k / (n_latents - 1)
+    out_of_distribution = n_ood * (k - 1) / cell.n_ood_pool
     assert in_distribution >= LEAST_USES * (1 - 1e-9)
     assert out_of_distribution >= LEAST_USES * (1 - 1e-3)
 
 
 def test_codes_of_the_largest_cells_fit_into_memory():
-    cell = fresh_cell(Cell(1_000_000, 10, 231, 1000))
-    assert 2 <= cell.n_samples < LEAST_SAMPLES
-    assert cell.n_samples * cell.n_latents <= MOST_NUMBERS
+    cell = Cell(1_000_000, 10, 231, 1000)
+    n_val, _ = cell.fresh_samples()
+    assert 2 <= n_val < LEAST_SAMPLES
+    assert n_val * cell.n_latents <= MOST_NUMBERS
 
 
 def test_dictionary_and_train_stay_and_the_rest_is_new(files):
@@ -60,8 +62,7 @@ def test_dictionary_and_train_stay_and_the_rest_is_new(files):
 
 def test_every_latent_is_used_as_often_as_expected(files):
     renewed = CellData(files[1])
-    wanted = fresh_cell(CELL)
-    for split, n_samples in (("val", wanted.n_samples), ("ood", wanted.n_ood)):
+    for split, n_samples in zip(("val", "ood"), CELL.fresh_samples(), strict=True):
         for seed in range(len(SEEDS)):
             uses = (renewed.true_codes(split, seed) != 0).sum(axis=0)
             assert len(renewed.labels(split, seed)) == n_samples

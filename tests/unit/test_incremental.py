@@ -21,9 +21,9 @@ from sae_surgery.learning.incremental import (
 )
 from sae_surgery.learning.incremental_kernels import step_atoms, subtract_codes
 from sae_surgery.learning.redundancy import redundancy, redundancy_limit, useless_atoms
-from sae_surgery.methods.base import Problem
-from sae_surgery.metrics.dictionary import dictionary_metrics
-from sae_surgery.problems import sampling
+from sae_surgery.methods.base import Lesson
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
+from sae_surgery.problems.laws import sampling
 from sae_surgery.problems.paper import Cell
 
 PLANTED = Cell(n_latents=100, k=4, obs_dim=40, n_samples=2000)
@@ -34,7 +34,9 @@ def planted(seed, cell=PLANTED):
     """Return the train split (1, sample, obs) and the dictionary of a cell."""
     stream = RandomState(seed)
     truth = sampling.draw_dictionary(cell, stream)
-    observations = sampling.observe(truth, *sampling.draw_codes(cell, stream))
+    observations = sampling.observe(
+        truth, *sampling.draw_codes(cell, cell.n_samples, cell.n_ood, stream)
+    )
     return torch.from_numpy(observations[None, : cell.n_train]).float(), truth
 
 
@@ -150,7 +152,7 @@ def test_the_model_file_says_so_too():
     observations, _ = planted(0)
     method = methods.load("dl_scaled", {"max_rounds": 3})
     given = {"train": observations}
-    model = method.fit(Problem(PLANTED, (0,), torch.device("cpu"), given)).model
+    model = method.fit(Lesson(PLANTED, (0,), torch.device("cpu"), given)).model
     assert model.tensor("converged").tolist() == [0]
     assert model.tensor("n_rounds").tolist() == [3]
 
@@ -240,7 +242,7 @@ def test_settings_out_of_range_are_refused(wrong):
         IncrementalLearning(**wrong)
 
 
-def sparse_problem():
+def sparse_lesson():
     """Return codes as entries and dense (sample, atom), observations and rows of a dictionary."""
     draws = np.random.default_rng(0)
     dense = draws.uniform(size=(50, 12)) * (draws.uniform(size=(50, 12)) < 0.3)
@@ -270,14 +272,14 @@ def test_sums_are_those_of_dense_codes(n_threads):
 
 
 def test_remainders_are_those_of_dense_codes():
-    entries, dense, observations, rows = sparse_problem()
+    entries, dense, observations, rows = sparse_lesson()
     residual = observations.copy()
     subtract_codes(*entries, rows, residual)
     np.testing.assert_allclose(residual, observations - dense @ rows, atol=1e-5)
 
 
 def test_each_atom_s_step_is_the_best_for_it():
-    _, dense, observations, rows = sparse_problem()
+    _, dense, observations, rows = sparse_lesson()
     gram, expected = dense.T @ dense, rows.astype(np.float64)
     for atom in range(12):
         others = np.delete(np.arange(12), atom)
@@ -290,7 +292,7 @@ def test_each_atom_s_step_is_the_best_for_it():
 
 
 def test_an_atom_without_energy_stays():
-    _, dense, observations, rows = sparse_problem()
+    _, dense, observations, rows = sparse_lesson()
     dense[:, 4] = 0
     before = rows[4].copy()
     gram = dense.T @ dense

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from sae_surgery.metrics.assignment import LISTED, assign, upper_bound
+from sae_surgery.metrics.measures.assignment import LISTED, assign, upper_bound
 
 KINDS = {
     "random": lambda rng, shape: rng.uniform(size=shape),

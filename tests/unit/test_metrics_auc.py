@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import roc_auc_score
 
-from sae_surgery.metrics import auc
-from sae_surgery.metrics.auc import best_column_auc, column_auc
+from sae_surgery.metrics.measures import auc
+from sae_surgery.metrics.measures.auc import best_column_auc, column_auc
 
 # A handful of values, so that ties abound; zero most of all, as in codes.
 TIED = st.sampled_from([-2.0, -0.5, -0.0, 0.0, 0.0, 0.25, 1.0, 3.0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sae_surgery.metrics import bootstrap
+from sae_surgery.metrics.measures import bootstrap
 
 
 @pytest.mark.parametrize("n_samples", [1, 7, 100, 101, 12345])

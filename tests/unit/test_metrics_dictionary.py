@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sae_surgery.metrics.dictionary import dictionary_metrics
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from sae_surgery.metrics.matching import MOSTLY_ZERO, correlation, cosine, match
+from sae_surgery.metrics.measures.matching import MOSTLY_ZERO, correlation, cosine, match
 
 
 def random_matrix(seed: int, *shape: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import pearsonr
 
-from sae_surgery.metrics.mcc import mcc_id, mcc_ood
+from sae_surgery.metrics.measures.mcc import mcc_id, mcc_ood
 
 
 def sparse_columns(rng: np.random.Generator, n_samples: int, width: int) -> np.ndarray:

@@ -5,13 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-
-from sae_surgery.metrics.auc import best_column_auc
-from sae_surgery.metrics.dictionary import dictionary_metrics
-from sae_surgery.metrics.mcc import mcc_id, mcc_ood
 from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
-from sae_surgery.metrics.probe import accuracy
-from sae_surgery.metrics.support import support_metrics
+
+from sae_surgery.metrics.measures.auc import best_column_auc
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
+from sae_surgery.metrics.measures.mcc import mcc_id, mcc_ood
+from sae_surgery.metrics.measures.probe import accuracy
+from sae_surgery.metrics.measures.support import support_metrics
 
 SIX = {"mcc_id", "mcc_ood", "acc_id", "acc_ood", "auc_id", "auc_ood"}
 ORDER = np.array([1, 2, 3, 4, 5, 0])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from sae_surgery.metrics import probe
-from sae_surgery.metrics.probe import accuracy, fit_probe
+from sae_surgery.metrics.measures import probe
+from sae_surgery.metrics.measures.probe import accuracy, fit_probe
 
 
 def noisy_problem(seed: int, n_samples: int = 300) -> tuple[np.ndarray, np.ndarray]:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from sae_surgery.metrics import strict
-from sae_surgery.metrics.auc import auc_with_interval, column_auc
-from sae_surgery.metrics.mcc import mcc_id
-from sae_surgery.metrics.optimality import largest_relative_gap
-from sae_surgery.metrics.pairing import mean_correlation, pair, recovery
-from sae_surgery.metrics.probe import accuracy
+from sae_surgery.metrics.measures.auc import auc_with_interval, column_auc
+from sae_surgery.metrics.measures.mcc import mcc_id
+from sae_surgery.metrics.measures.optimality import largest_relative_gap
+from sae_surgery.metrics.measures.pairing import mean_correlation, pair, recovery
+from sae_surgery.metrics.measures.probe import accuracy
 
 N_SAMPLES, N_LATENTS, OBS_DIM = 2000, 20, 12
 CELLS = {"id": 0, "ood": 1}

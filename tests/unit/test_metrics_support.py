@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sae_surgery.metrics.support import support_metrics
+from sae_surgery.metrics.measures.support import support_metrics
 
 
 def test_a_case_by_hand():

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sae_surgery.problems.paper import CELL_PATTERN, Cell, clipped_dim, compressed_sensing_dim
-from sae_surgery.problems.sampling import (
+from sae_surgery.problems.laws.sampling import (
     dense_codes,
     draw_codes,
     draw_dictionary,
     labels,
     observe,
-    unequal_norms,
+    spread_norms,
 )
+from sae_surgery.problems.laws.sizes import clipped_dim, compressed_sensing_dim
+from sae_surgery.problems.paper import CELL_PATTERN, Cell
 
 
 class Sample(NamedTuple):
@@ -32,7 +33,9 @@ class Sample(NamedTuple):
 
 def draw(cell, seed):
     stream = np.random.RandomState(seed)
-    return Sample(draw_dictionary(cell, stream), *draw_codes(cell, stream))
+    return Sample(
+        draw_dictionary(cell, stream), *draw_codes(cell, cell.n_samples, cell.n_ood, stream)
+    )
 
 
 def literal_protocol(n, k, m, n_samples, seed):
@@ -91,7 +94,7 @@ def test_draws_are_those_of_the_protocol_to_the_last_bit(name, seed):
 
     ours = np.random.RandomState(seed)
     draw_dictionary(cell, ours)
-    draw_codes(cell, ours)
+    draw_codes(cell, cell.n_samples, cell.n_ood, ours)
     assert ours.random_sample(3).tobytes() == stream.random_sample(3).tobytes()
 
 
@@ -120,7 +123,7 @@ def test_unequal_norms_change_norms_and_nothing_else(cell, seed):
 
 def test_unequal_norms_are_spread_alike_in_and_out_of_distribution():
     cell = Cell(n_latents=100, k=10, obs_dim=47, n_samples=2, norm_ratio=9)
-    halves = np.log(unequal_norms(cell)).reshape(2, -1)
+    halves = np.log(spread_norms(cell.n_latents, cell.norm_ratio)).reshape(2, -1)
     assert np.ptp(halves, axis=1) == pytest.approx(np.log(9), rel=0.1)
     assert halves.mean(axis=1) == pytest.approx(0, abs=0.05)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from sae_surgery.metrics.panel import DESCRIPTIONS
 
 from sae_surgery import methods
-from sae_surgery.metrics.panel import DESCRIPTIONS
 from sae_surgery.pages import published
 from sae_surgery.plan import config
 

@@ -11,7 +11,7 @@ from sae_surgery.files.models import read_model, write_model
 from sae_surgery.files.store import Origin
 from sae_surgery.learning.autoencoder import train_autoencoder
 from sae_surgery.methods._recording import recorded_times
-from sae_surgery.methods.base import Problem
+from sae_surgery.methods.base import Lesson
 from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.simulate import simulate
 
@@ -31,7 +31,7 @@ def fit(name: str, **settings):
     """Return a fitted method, its model and its codes."""
     method = methods.load(name, settings)
     (split,) = method.learns_from
-    fitted = method.fit(Problem(CELL, SEEDS, torch.device("cpu"), {split: observe()}))
+    fitted = method.fit(Lesson(CELL, SEEDS, torch.device("cpu"), {split: observe()}))
     return method, fitted.model, fitted.codes
 
 

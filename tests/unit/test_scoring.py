@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
+
 from sae_surgery.tables import scoring
 from sae_surgery.tables.scoring import Scored, Scorer
 

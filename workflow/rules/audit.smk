@@ -63,7 +63,7 @@ rule audit:
         mem_mb=lambda w, attempt: attempt * audit_cost(w).mem_mb,
         runtime=lambda w, attempt: attempt * audit_cost(w).runtime,
     params:
-        code=step_digest("audit"),
+        code=step_digest("audit", *metrics.modules("paper"), *metrics.modules("strict")),
     shell:
         "python -m sae_surgery audit --data {input.data} --fresh {input.fresh}"
         " --models {input.models} --codes {input.codes} --fresh-codes {input.fresh_codes}"

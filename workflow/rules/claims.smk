@@ -4,7 +4,8 @@ from sae_surgery.pages import claims as claims_list
 
 CLAIMED = [
     name
-    for name in RUN.experiments
+    for name, experiment in RUN.experiments.items()
+    if experiment.problem == "paper"
     if name in ("audit", *claims_list.experiments(claims_list.load(claims_list.PAPER)))
 ]
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -18,14 +19,13 @@ try:
 except SurgeryError as error:
     raise WorkflowError(error) from None
 
-from sae_surgery import figures as figure_registry, methods, surgeries
+from sae_surgery import figures as figure_registry, methods, metrics, surgeries
 from sae_surgery.machine import gpus
 from sae_surgery.machine.provenance import source_digest
 from sae_surgery.pages import published
 from sae_surgery.plan import costs
 from sae_surgery.plan.configfile import load as load_config, read as read_config
 from sae_surgery.plan.estimates import Job, is_short, processor_seconds
-from sae_surgery.problems.paper import CELL_PATTERN
 
 # The default lies below the files of the command line, and over all is what `--config` says.
 FROM_COMMAND_LINE = workflow.overwrite_configfiles
@@ -68,7 +68,10 @@ FIGURES = [
     if set(figure_registry.inputs(name)) <= set(RUN.experiments)
 ]
 PUBLISHED = [
-    name for name in RUN.experiments if name in published.available() and RUN.protocol == "paper"
+    name
+    for name, experiment in RUN.experiments.items()
+    if name in published.available()
+    if RUN.protocol == experiment.problem == "paper"
 ]
 
 
@@ -87,7 +90,7 @@ def model_of(cell, method):
 
 
 wildcard_constraints:
-    cell=CELL_PATTERN,
+    cell=one_of(map(re.escape, CELLS)),
     method=one_of(methods.available()),
     experiment=one_of(RUN.experiments),
     surgery=one_of(RUN.surgeries),

@@ -1,4 +1,4 @@
-"""Cells: dictionaries and sparse codes, drawn as the authors drew them."""
+"""Data: problems, drawn; those of the paper as the authors drew them."""
 
 
 localrules:
@@ -6,6 +6,8 @@ localrules:
 
 
 rule simulate:
+    input:
+        lambda w: [str(path) for path in CELLS[w.cell].files()],
     output:
         data=ensure(f"{RESULTS}/data/{{cell}}.nc", non_empty=True),
     log:
@@ -19,11 +21,13 @@ rule simulate:
         mem_mb=lambda w, attempt: attempt * costs.simulate(CELLS[w.cell], RUN).mem_mb,
         runtime=lambda w, attempt: attempt * costs.simulate(CELLS[w.cell], RUN).runtime,
     params:
+        problem=lambda w: CELLS[w.cell].kind(),
+        settings=lambda w: CELLS[w.cell].settings_json,
         seeds=list(RUN.seeds),
-        code=step_digest("simulate"),
+        code=lambda w: step_digest("simulate", type(CELLS[w.cell]).__module__),
     shell:
-        "python -m sae_surgery simulate --cell {wildcards.cell} --seeds {params.seeds}"
-        " --output {output.data} 2> {log}"
+        "python -m sae_surgery simulate --problem {params.problem} --settings {params.settings:q}"
+        " --seeds {params.seeds} --output {output.data} 2> {log}"
 
 
 if STRICT:
@@ -44,7 +48,7 @@ if STRICT:
             mem_mb=lambda w, attempt: attempt * costs.renew(CELLS[w.cell], RUN).mem_mb,
             runtime=lambda w, attempt: attempt * costs.renew(CELLS[w.cell], RUN).runtime,
         params:
-            code=step_digest("renew"),
+            code=lambda w: step_digest("renew", type(CELLS[w.cell]).__module__),
         shell:
             "python -m sae_surgery renew --data {input.data} --output {output.data} 2> {log}"
 

@@ -28,7 +28,7 @@ rule evaluate:
         runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
     params:
         protocol=RUN.protocol,
-        code=step_digest("evaluate"),
+        code=step_digest("evaluate", *metrics.modules(RUN.protocol)),
     shell:
         "python -m sae_surgery evaluate --data {input.data} --codes {input.codes}"
         " --models {input.models} --protocol {params.protocol} --output {output.metrics} 2> {log}"

@@ -66,7 +66,9 @@ rule assess:
         runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
     params:
         protocol=RUN.protocol,
-        code=lambda w: step_digest("assess", f"sae_surgery.surgeries.{w.surgery}"),
+        code=lambda w: step_digest(
+            "assess", f"sae_surgery.surgeries.{w.surgery}", *metrics.modules(RUN.protocol)
+        ),
     shell:
         "python -m sae_surgery assess --data {input.data} --operations {input.operations}"
         " --protocol {params.protocol} --output {output.metrics} 2> {log}"

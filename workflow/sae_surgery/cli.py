@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, methods, surgeries
+from sae_surgery import __version__, figures, methods, problems, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.pages import claims
 from sae_surgery.plan import documents, schemas
@@ -92,15 +92,22 @@ def _simulate(steps: Any) -> None:
         steps,
         _run("simulate"),
         "simulate",
-        "Draw the data of one cell. All seeds go to one NetCDF file, bit-equal to the published "
-        "data of the same seed: dictionary, support and magnitudes of train, val and ood samples.",
+        "Draw the data of one problem. All seeds go to one NetCDF file; those of the paper's "
+        "problem are bit-equal to the published data of the same seed: dictionary, support and "
+        "magnitudes of train, val and ood samples.",
     )
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
         "--cell",
         type=_cell,
-        required=True,
-        help="size of the problem as n<latents>_k<active>_m<observed>_s<samples>, "
+        help="cell of the paper's problem as n<latents>_k<active>_m<observed>_s<samples>, "
         "such as n100_k10_m47_s5000",
+    )
+    which.add_argument("--problem", dest="kind", help="problem; `sae-surgery problems` lists them")
+    parser.add_argument(
+        "--settings",
+        type=_json_object,
+        help="all settings of the problem, as JSON",
     )
     parser.add_argument(
         "--seeds",
@@ -468,6 +475,20 @@ def _list_methods() -> None:
         print(f"{name:20}{family:16}{title}")
 
 
+def _problems(steps: Any) -> None:
+    text = "List the problems. Name of each, what is known of its truth, and the variables that a "
+    _add(steps, _list_problems, "problems", text + "sweep may have, with their defaults.")
+
+
+def _list_problems() -> None:
+    for name in problems.available():
+        kind = problems.kind(name)
+        known = ", ".join(kind.knows) or "nothing but observations"
+        print(f"{name:14}knows {known}")
+        for variable, default in kind.variables().items():
+            print(f"    {variable:20}{default}")
+
+
 def _run(step: str, recorded: bool = True) -> Callable[..., None]:
     """Return a function that imports `sae_surgery.steps.<step>` only when it is called.
 
@@ -658,5 +679,6 @@ STEPS = (
     _report,
     _archive,
     _methods,
+    _problems,
 )
 """What declares the subcommands, in the order of their help."""

@@ -120,7 +120,7 @@ def make_settings(name: str, cls: type, given: Mapping[str, Any]) -> Any:
             unknown = f"unknown setting {key!r}; {hint}allowed are {allowed}"
             problems.append(f"settings.{name}: {unknown}")
         else:
-            problems += _problems(f"settings.{name}.{key}", value, defaults[key])
+            problems += wrong_type(f"settings.{name}.{key}", value, defaults[key])
     if problems:
         raise SurgeryError("\n".join(problems))
     values = {k: tuple(v) if isinstance(defaults[k], tuple) else v for k, v in given.items()}
@@ -135,7 +135,7 @@ def applicable(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {item.name: values[item.name] for item in fields(cls) if item.name in values}
 
 
-def _problems(key: str, value: Any, default: Any) -> Iterator[str]:
+def wrong_type(key: str, value: Any, default: Any) -> Iterator[str]:
     """Yield a line for each thing that keeps a value from standing where `default` does.
 
     A list stands for a tuple, and its entries where the default's first one does.
@@ -143,7 +143,7 @@ def _problems(key: str, value: Any, default: Any) -> Iterator[str]:
     if isinstance(default, tuple):
         if isinstance(value, list | tuple):
             for index, entry in enumerate(value):
-                yield from _problems(f"{key}.{index}", entry, default[0])
+                yield from wrong_type(f"{key}.{index}", entry, default[0])
         else:
             yield f"{key}: {value!r} is not a list; write [{value}]"
     elif not _same_type(value, default):

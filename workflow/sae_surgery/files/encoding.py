@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from sae_surgery.files.codes import PackedCodes
-from sae_surgery.files.data import SCORED, CellData
+from sae_surgery.files.data import CellData
 from sae_surgery.machine.divergence import IN_CODES, sound_seeds
 from sae_surgery.methods.base import Method, Model, take
-from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.base import Problem
 
 DENSE_CODES = 2**28
 """Numbers in the dense codes of samples that are encoded together, of all seeds."""
@@ -42,7 +42,7 @@ def encode_scored(
     if not seeds:
         return None, model.diverged
     model_of_seeds, packed = model.of_seeds(seeds), []
-    for split in SCORED:
+    for split in data.scored:
         if known and split in known:
             packed.append(PackedCodes.pack(known[split].cpu().numpy()))
         else:
@@ -60,7 +60,7 @@ def as_tensor(values: np.ndarray, method: Method, device: torch.device) -> Tenso
 
 
 def _encode(
-    method: Method, model: Model, observations: Tensor, cell: Cell
+    method: Method, model: Model, observations: Tensor, cell: Problem
 ) -> Iterator[PackedCodes]:
     """Encode as many samples at a time as have dense codes that fit into memory."""
     size = max(1, DENSE_CODES // (len(observations) * cell.n_latents))

@@ -70,7 +70,8 @@ class _Done:
     def add(self, outcome: Outcome) -> None:
         """Add an outcome."""
         # Packed one by one: together, the dense codes of large cells would not fit into memory.
-        codes = [PackedCodes.pack(_array(outcome.codes[split])) for split in SCORED]
+        splits = [split for split in SCORED if split in outcome.codes]
+        codes = [PackedCodes.pack(_array(outcome.codes[split])) for split in splits]
         packed = PackedCodes.join(codes)
         diverged = dict.fromkeys(packed.not_finite(), IN_CODES) | outcome.diverged
         packed = packed.without(diverged) if diverged else packed

@@ -39,12 +39,7 @@ SKIPPED = "skipped: "
 """How the status of a file begins that is empty."""
 
 REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
-    "data": {
-        "dictionary": ("seed", "obs", "latent"),
-        "support": ("seed", "sample", "active"),
-        "magnitude": ("seed", "sample", "active"),
-        "split": ("sample",),
-    },
+    "data": {"split": ("sample",)},
     "model": {},
     "codes": {
         "n_active": ("seed", "sample"),
@@ -65,6 +60,19 @@ REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
     "benchmarks": {"comparison": ("row",), "contestant": ("row",), "median": ("row",)},
 }
 """Variables, with their dimensions, that a file of each kind must hold (if its status is ok)."""
+
+OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
+    "data": {
+        "dictionary": ("seed", "obs", "latent"),
+        "support": ("seed", "sample", "active"),
+        "magnitude": ("seed", "sample", "active"),
+        "observations": ("seed", "sample", "obs"),
+        "label": ("seed", "sample"),
+        "offset": ("seed", "obs"),
+        "scale": ("seed",),
+    },
+}
+"""Variables that it may hold."""
 
 
 class StoreError(SurgeryError):
@@ -282,8 +290,9 @@ def _check(file: netCDF4.Dataset, path: Path, kind: str) -> None:
     if file.status != "ok" and not file.status.startswith((SKIPPED, DIVERGED)):
         allowed = "'ok', 'skipped: …' or 'diverged: …'"
         raise StoreError(f"{path}: status must be {allowed}, got {file.status!r}")
-    for name, dims in REQUIRED[kind].items():
-        if file.status == "ok" and name not in file.variables:
+    required = REQUIRED[kind]
+    for name, dims in (OPTIONAL.get(kind, {}) | required).items():
+        if name in required and file.status == "ok" and name not in file.variables:
             raise StoreError(f"{path}: lacks the variable {name!r}")
         if name in file.variables and file[name].dimensions != dims:
             raise StoreError(f"{path}: {name!r} has dimensions {file[name].dimensions}, not {dims}")

@@ -12,8 +12,8 @@ from sae_surgery.learning.autoencoder import (
     train_autoencoder,
 )
 from sae_surgery.methods._recording import Records, recorded_times
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 PARAMETERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "encoder_weight": ("encoder_weight", ("atom", "obs"), "encoder W_e"),
@@ -35,24 +35,24 @@ class AutoencoderMethod(Method):
     def autoencoder(self, k: int) -> Autoencoder:
         """Return the autoencoder of this method's type and settings, for `k` active latents."""
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Train all seeds' autoencoders in the same steps."""
-        return Fitted(self._train(problem))
+        return Fitted(self._train(lesson))
 
-    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+    def with_dictionary(self, model: Model, dictionary: Tensor, lesson: Lesson) -> Model:
         """Train autoencoders whose decoder is the dictionary."""
-        return self._train(problem, dictionary)
+        return self._train(lesson, dictionary)
 
-    def _train(self, problem: Problem, decoder: Tensor | None = None) -> Model:
+    def _train(self, lesson: Lesson, decoder: Tensor | None = None) -> Model:
         """Train and record how, or train on a decoder that is given, which stays as it is."""
-        cell = problem.cell
+        cell = lesson.cell
         autoencoder = self.autoencoder(cell.k)
         times = recorded_times(cell, self.settings.epochs, self.settings.record_every)
         records = Records(len(times))
 
         def record(epoch: int, parameters: AutoencoderParameters) -> None:
             if epoch in times and decoder is None:
-                at = torch.full((len(problem.seeds),), epoch, device=problem.device)
+                at = torch.full((len(lesson.seeds),), epoch, device=lesson.device)
                 learned = {
                     PARAMETERS[field][0]: getattr(parameters, field) for field in autoencoder.learns
                 }
@@ -60,14 +60,14 @@ class AutoencoderMethod(Method):
 
         parameters, history = train_autoencoder(
             autoencoder,
-            problem.observations["train"],
+            lesson.observations["train"],
             cell.n_latents,
-            problem.seeds,
-            problem.track,
+            lesson.seeds,
+            lesson.track,
             record,
-            problem.checkpoint.keeping(records),
+            lesson.checkpoint.keeping(records),
             decoder,
-            problem.divergence,
+            lesson.divergence,
         )
         model = Model()
         for field, (name, dims, long_name) in PARAMETERS.items():
@@ -80,7 +80,7 @@ class AutoencoderMethod(Method):
             )
         return model
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Run the encoder."""
         parameters = AutoencoderParameters(
             **{

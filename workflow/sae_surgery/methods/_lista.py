@@ -6,8 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from sae_surgery.learning.lista import Lista, ListaParameters, encode_lista, train_lista
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 PARAMETERS = {
     "recurrent": (("layer", "atom", "atom_before"), "recurrent weights W"),
@@ -30,27 +30,27 @@ class ListaMethod(Method):
         return (self.settings.learns_from,)
 
     @abstractmethod
-    def dictionary(self, problem: Problem) -> Tensor:
+    def dictionary(self, lesson: Lesson) -> Tensor:
         """Return the dictionary (seed, obs, atom) to train for."""
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Train all seeds' networks in the same steps."""
-        return Fitted(self._train(problem, self.dictionary(problem)))
+        return Fitted(self._train(lesson, self.dictionary(lesson)))
 
-    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+    def with_dictionary(self, model: Model, dictionary: Tensor, lesson: Lesson) -> Model:
         """Train networks for another dictionary."""
-        return self._train(problem, dictionary)
+        return self._train(lesson, dictionary)
 
-    def _train(self, problem: Problem, dictionary: Tensor) -> Model:
-        observations = problem.observations[self.settings.learns_from]
+    def _train(self, lesson: Lesson, dictionary: Tensor) -> Model:
+        observations = lesson.observations[self.settings.learns_from]
         parameters = train_lista(
             observations,
             dictionary,
-            problem.seeds,
+            lesson.seeds,
             self.settings,
-            problem.track,
-            problem.checkpoint,
-            problem.divergence,
+            lesson.track,
+            lesson.checkpoint,
+            lesson.divergence,
         )
         model = Model(
             dictionary=Parameter(dictionary, ("obs", "atom"), "dictionary of the loss"),
@@ -59,7 +59,7 @@ class ListaMethod(Method):
             model[name] = Parameter(getattr(parameters, name), dims, long_name)
         return model
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Run the network."""
         parameters = ListaParameters(**{name: model.tensor(name) for name in PARAMETERS})
         return encode_lista(observations, parameters)

@@ -6,13 +6,13 @@ from typing import Any
 from torch import Tensor
 
 from sae_surgery.methods.base import RECORDED, Model, Parameter
-from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.base import Problem
 
 MAX_LATENTS = 10_000
 """For more latents only the end is recorded: all records would fill tens of gigabytes."""
 
 
-def recorded_times(cell: Cell, n_times: int, every: int) -> tuple[int, ...]:
+def recorded_times(cell: Problem, n_times: int, every: int) -> tuple[int, ...]:
     """Return which of `n_times` epochs or rounds, from 0, are recorded: each `every`-th, the last.
 
     Up to `MAX_LATENTS` they depend on the settings only, not on when a seed stops.

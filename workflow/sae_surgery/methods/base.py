@@ -1,6 +1,6 @@
 """What a method is: what it may see, what it makes, and how it says why it cannot.
 
-`fit` gets a `Problem` that holds exactly what the method declares in `learns_from` and `knows`, so
+`fit` gets a `Lesson` that holds exactly what the method declares in `learns_from` and `knows`, so
 that a method cannot look at what it should not know.
 """
 
@@ -17,7 +17,7 @@ from sae_surgery.machine.checkpoints import NONE, Checkpoint
 from sae_surgery.machine.divergence import Divergence
 from sae_surgery.machine.progress import Tracker, silent
 from sae_surgery.parts import NoSettings
-from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.base import Problem
 
 Family = Literal["oracle", "sparse coding", "sae", "linear", "chance"]
 
@@ -127,10 +127,10 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Problem:
+class Lesson:
     """What a method may see of one cell, all seeds stacked."""
 
-    cell: Cell
+    cell: Problem
     seeds: tuple[int, ...]
     device: torch.device
     """Where the tensors are, and where the model must be."""
@@ -191,15 +191,18 @@ class Method(ABC):
     def __init__(self, settings: Any) -> None:
         self.settings = settings
 
-    def why_not(self, cell: Cell) -> str | None:
+    def why_not(self, cell: Problem) -> str | None:
         """Return why the method cannot run on a cell, or None if it can."""
+        lacking = [what for what in self.knows if what not in cell.knows]
+        if lacking:
+            return f"the problem has no true {' and '.join(lacking)}"
         if self.max_latents is not None and cell.n_latents > self.max_latents:
             return f"n_latents {cell.n_latents} is above this method's limit of {self.max_latents}"
         return None
 
     @abstractmethod
-    def fit(self, problem: Problem) -> Fitted:
-        """Learn from a problem.
+    def fit(self, lesson: Lesson) -> Fitted:
+        """Learn from a lesson.
 
         Returns
         -------
@@ -207,7 +210,7 @@ class Method(ABC):
         """
 
     def encode_sound(
-        self, model: Model, observations: Tensor, cell: Cell, divergence: Divergence
+        self, model: Model, observations: Tensor, cell: Problem, divergence: Divergence
     ) -> Tensor:
         """Do what `encode` does, but for seeds that diverged, whose codes are zero."""
         seeds = divergence.sound(len(observations))
@@ -217,10 +220,10 @@ class Method(ABC):
         return spread(codes, seeds, len(observations), 0.0)
 
     @abstractmethod
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Infer codes (seed, sample, atom) of observations (seed, sample, obs) of a cell."""
 
-    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+    def with_dictionary(self, model: Model, dictionary: Tensor, lesson: Lesson) -> Model:
         """Return the model with another dictionary (seed, obs, atom), which stays as it is.
 
         What encodes by parameters of its own overrides this, and trains them anew on `problem`.

@@ -14,8 +14,8 @@ from sae_surgery.learning.dictionary_learning import (
     random_dictionary,
 )
 from sae_surgery.methods._recording import Records, recorded_times
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 
 class DlFista(Method):
@@ -45,22 +45,22 @@ class DlFista(Method):
         """One split."""
         return (self.settings.learns_from,)
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Learn the dictionary on a split, whose codes come with it, and record how it changes."""
-        cell, observations = problem.cell, problem.observations[self.settings.learns_from]
-        initial = random_dictionary(cell.obs_dim, cell.n_latents, problem.seeds).to(observations)
+        cell, observations = lesson.cell, lesson.observations[self.settings.learns_from]
+        initial = random_dictionary(cell.obs_dim, cell.n_latents, lesson.seeds).to(observations)
         times = recorded_times(cell, self.settings.max_rounds, self.settings.record_every)
         budgets = [time + 1 for time in times]
         records = Records(len(times))
-        checkpoint = problem.checkpoint.keeping(records)
+        checkpoint = lesson.checkpoint.keeping(records)
         for budget, result in learning_trajectory(
             observations,
             initial,
             self.settings,
             budgets,
-            problem.track,
+            lesson.track,
             checkpoint,
-            problem.divergence,
+            lesson.divergence,
         ):
             learned = {
                 "dictionary": result.dictionary,
@@ -84,12 +84,12 @@ class DlFista(Method):
         records.add_to(model)
         return Fitted(model, {self.settings.learns_from: result.codes})
 
-    def with_dictionary(self, model: Model, dictionary: Tensor, problem: Problem) -> Model:
+    def with_dictionary(self, model: Model, dictionary: Tensor, lesson: Lesson) -> Model:
         """Exchange the dictionary that makes codes, too."""
-        exchanged = super().with_dictionary(model, dictionary, problem)
+        exchanged = super().with_dictionary(model, dictionary, lesson)
         return Model(exchanged, coding_dictionary=exchanged["dictionary"])
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Infer codes from zero, with the dictionary that made the learned codes or the last one.
 
         The published OOD codes were carried along through all rounds; a few rounds' iterations at

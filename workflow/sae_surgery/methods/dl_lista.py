@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sae_surgery.methods._lista import ListaMethod
-from sae_surgery.methods.base import Problem
+from sae_surgery.methods.base import Lesson
 
 
 class DlLista(ListaMethod):
@@ -21,6 +21,6 @@ class DlLista(ListaMethod):
     dense = True
     strict: ClassVar[Mapping[str, Any]] = {"learns_from": "train", "lasso_penalty": True}
 
-    def dictionary(self, problem: Problem) -> Tensor:
+    def dictionary(self, lesson: Lesson) -> Tensor:
         """Return the learned dictionary."""
-        return problem.parent.tensor("dictionary")
+        return lesson.parent.tensor("dictionary")

@@ -13,8 +13,8 @@ from sae_surgery.learning.incremental import (
     report_misses,
 )
 from sae_surgery.methods._recording import Records, recorded_times
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 
 class DlScaled(Method):
@@ -33,9 +33,9 @@ class DlScaled(Method):
     dictionaries_recorded = 21
     Settings: ClassVar[type] = IncrementalLearning
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Learn the dictionary on train, and record how it changes."""
-        cell, seeds, observations = problem.cell, problem.seeds, problem.observations["train"]
+        cell, seeds, observations = lesson.cell, lesson.seeds, lesson.observations["train"]
         initial = random_dictionary(cell.obs_dim, cell.n_latents, seeds).to(observations)
         times = recorded_times(cell, self.settings.max_rounds, self.settings.record_every)
         budgets = [time + 1 for time in times]
@@ -46,9 +46,9 @@ class DlScaled(Method):
             seeds,
             self.settings,
             budgets,
-            problem.track,
-            problem.checkpoint.keeping(records),
-            problem.divergence,
+            lesson.track,
+            lesson.checkpoint.keeping(records),
+            lesson.divergence,
         ):
             learned = {"dictionary": result.dictionary, "penalty": result.penalty}
             records.write(budgets.index(budget), result.n_rounds - 1, learned)
@@ -79,7 +79,7 @@ class DlScaled(Method):
         records.add_to(model)
         return Fitted(model)
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Solve the lasso to a certified gap, with the penalty that learning ended with."""
         dictionary, penalty = model.tensor("dictionary"), model.tensor("penalty")
         weights = penalty[:, None].expand(-1, dictionary.shape[2])

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sae_surgery.inference.solver import LassoSettings, infer
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 
 class FistaOracle(Method):
@@ -20,11 +20,11 @@ class FistaOracle(Method):
     Settings: ClassVar[type] = LassoSettings
     strict: ClassVar[Mapping[str, Any]] = {"solver": "exact"}
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Take the true dictionary; there is nothing to learn."""
-        dictionary = Parameter(problem.dictionary, ("obs", "atom"), "true dictionary A")
+        dictionary = Parameter(lesson.dictionary, ("obs", "atom"), "true dictionary A")
         return Fitted(Model(dictionary=dictionary))
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Solve the lasso, from zero."""
         return infer(observations, model.tensor("dictionary"), self.settings).codes

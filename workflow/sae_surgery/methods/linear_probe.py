@@ -8,8 +8,8 @@ import torch
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class LinearProbe(Method):
     dense = True
     Settings: ClassVar[type] = ProbeSettings
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Fit each seed's regression; one penalty serves all latents of a seed."""
-        pairs = zip(problem.observations["train"], problem.true_codes["train"], strict=True)
+        pairs = zip(lesson.observations["train"], lesson.true_codes["train"], strict=True)
         fits = [
             RidgeCV(self.settings.alphas, fit_intercept=False).fit(y.cpu().numpy(), z.cpu().numpy())
             for y, z in pairs
@@ -50,15 +50,15 @@ class LinearProbe(Method):
         return Fitted(
             Model(
                 weights=Parameter(
-                    weights.to(problem.device), ("obs", "latent"), "regression weights"
+                    weights.to(lesson.device), ("obs", "latent"), "regression weights"
                 ),
                 alpha=Parameter(
-                    alphas.to(problem.device), (), "ridge penalty chosen by leave-one-out"
+                    alphas.to(lesson.device), (), "ridge penalty chosen by leave-one-out"
                 ),
             )
         )
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Apply the regression."""
         # Not one batched product: in double precision its rounding depends on the batch.
         pairs = zip(observations, model.tensor("weights"), strict=True)

@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from sae_surgery.checks import require_split
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 
 @dataclass(frozen=True)
@@ -42,33 +42,33 @@ class Pca(Method):
         """One split."""
         return (self.settings.learns_from,)
 
-    def why_not(self, cell: Cell) -> str | None:
+    def why_not(self, cell: Problem) -> str | None:
         """PCA finds no more components than there are samples or observed dimensions."""
         if cell.k > min(cell.obs_dim, cell.n_val):
             limit = min(cell.obs_dim, cell.n_val)
             return f"k {cell.k} components cannot be had from {limit} samples or dimensions"
         return super().why_not(cell)
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Find each seed's components; the exact solver, so that nothing is drawn."""
         fits = [
-            PCA(problem.cell.k, svd_solver="full").fit(observations.cpu().numpy())
-            for observations in problem.observations[self.settings.learns_from]
+            PCA(lesson.cell.k, svd_solver="full").fit(observations.cpu().numpy())
+            for observations in lesson.observations[self.settings.learns_from]
         ]
         components = torch.from_numpy(np.stack([fit.components_.T for fit in fits]))
         mean = torch.from_numpy(np.stack([fit.mean_ for fit in fits]))
         return Fitted(
             Model(
                 components=Parameter(
-                    components.to(problem.device), ("obs", "component"), "principal components"
+                    components.to(lesson.device), ("obs", "component"), "principal components"
                 ),
                 mean=Parameter(
-                    mean.to(problem.device), ("obs",), "mean of the observations learned from"
+                    mean.to(lesson.device), ("obs",), "mean of the observations learned from"
                 ),
             )
         )
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Project the centred observations on the components."""
         centred = observations - model.tensor("mean")[:, None]
         # Not one batched product: in double precision its rounding depends on the batch.

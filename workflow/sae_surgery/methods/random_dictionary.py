@@ -7,8 +7,8 @@ from torch import Tensor
 
 from sae_surgery.inference.solver import LassoSettings, infer
 from sae_surgery.learning.dictionary_learning import random_dictionary
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 
 class RandomDictionary(Method):
@@ -20,12 +20,12 @@ class RandomDictionary(Method):
     Settings: ClassVar[type] = LassoSettings
     strict: ClassVar[Mapping[str, Any]] = {"solver": "exact"}
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Draw the dictionary."""
-        cell = problem.cell
-        drawn = random_dictionary(cell.obs_dim, cell.n_latents, problem.seeds).to(problem.device)
+        cell = lesson.cell
+        drawn = random_dictionary(cell.obs_dim, cell.n_latents, lesson.seeds).to(lesson.device)
         return Fitted(Model(dictionary=Parameter(drawn, ("obs", "atom"), "random dictionary")))
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Solve the lasso, from zero."""
         return infer(observations, model.tensor("dictionary"), self.settings).codes

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from sae_surgery.methods.base import Fitted, Method, Model, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model
+from sae_surgery.problems.base import Problem
 
 
 class Raw(Method):
@@ -16,10 +16,10 @@ class Raw(Method):
     precision = torch.float64
     narrow = True
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Learn nothing."""
         return Fitted(Model())
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Return the observations."""
         return observations

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from sae_surgery.learning.softplus_adam import SoftplusAdam, infer_softplus, learn_softplus
-from sae_surgery.methods.base import Fitted, Method, Model, Parameter, Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, Parameter
+from sae_surgery.problems.base import Problem
 
 
 class SoftplusAdamMethod(Method):
@@ -40,18 +40,18 @@ class SoftplusAdamMethod(Method):
         """Train alone, or val with ood beside it."""
         return ("train",) if self.settings.learns_from == "train" else ("val", "ood")
 
-    def fit(self, problem: Problem) -> Fitted:
+    def fit(self, lesson: Lesson) -> Fitted:
         """Learn the dictionary from one split, and the codes of all that are seen."""
-        observations = problem.observations[self.settings.learns_from]
+        observations = lesson.observations[self.settings.learns_from]
         result = learn_softplus(
             observations,
-            problem.observations.get("ood", observations[:, :0]),
-            problem.cell.n_latents,
-            problem.seeds,
+            lesson.observations.get("ood", observations[:, :0]),
+            lesson.cell.n_latents,
+            lesson.seeds,
             self.settings,
-            problem.track,
-            problem.checkpoint,
-            problem.divergence,
+            lesson.track,
+            lesson.checkpoint,
+            lesson.divergence,
         )
         model = Model(
             dictionary=Parameter(result.dictionary, ("obs", "atom"), "learned dictionary"),
@@ -62,9 +62,9 @@ class SoftplusAdamMethod(Method):
             rate=Parameter(result.rate, (), "learning rate after the last step"),
         )
         taught = {self.settings.learns_from: result.learned_codes}
-        coded = {"ood": result.other_codes} if "ood" in problem.observations else {}
+        coded = {"ood": result.other_codes} if "ood" in lesson.observations else {}
         return Fitted(model, taught | coded)
 
-    def encode(self, model: Model, observations: Tensor, cell: Cell) -> Tensor:
+    def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
         """Optimise codes with the dictionary frozen."""
         return infer_softplus(observations, model.tensor("dictionary"), self.settings)

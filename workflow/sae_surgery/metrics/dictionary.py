@@ -1,89 +1,70 @@
-"""How close a learned dictionary is to the true one, atom by atom."""
+"""How close a dictionary is to the true one; an atom of the wrong sign counts against."""
 
-from typing import NamedTuple
+from typing import ClassVar
 
-import numpy as np
+from sae_surgery.metrics.base import Metric, Quantity, Seen, check_dictionary
 
-from sae_surgery.metrics.matching import SMALLEST_NORM, cosine, match
-
-CLOSE = 0.9
-"""|Cosine| above which an atom counts as found."""
-
-
-class DictionaryMetrics(NamedTuple):
-    """Closeness of matched pairs of atom and latent, and the matching itself."""
-
-    mean_cosine: float
-    """Mean |cosine|."""
-    mean_signed_cosine: float
-    """Mean cosine: an atom of the wrong sign counts against."""
-    mean_angular_error: float
-    """Mean angle between the lines that the two columns span, or the columns, in radians."""
-    mean_norm_ratio: float
-    """Mean norm of the atom over norm of the latent's column."""
-    share_above_090: float
-    """Share of pairs with |cosine| above 0.9."""
-    share_wrong_sign: float
-    """Share of pairs with negative cosine, useless to non-negative codes."""
-    uniqueness: float
-    """Share of atoms that are the only one closest to their closest latent."""
-    rows: np.ndarray
-    """Latent of each pair (pair,)."""
-    columns: np.ndarray
-    """Atom of each pair (pair,)."""
+_NAMES = (
+    "mean_cosine",
+    "mean_signed_cosine",
+    "mean_angular_error",
+    "mean_norm_ratio",
+    "share_above_090",
+    "share_wrong_sign",
+    "uniqueness",
+)
 
 
-def dictionary_metrics(
-    dictionary: np.ndarray, truth: np.ndarray, signed: bool = False, either_sign: bool = False
-) -> DictionaryMetrics:
-    """Match atoms to latents by |cosine|, one to one, and say how close the pairs are.
+class Dictionary(Metric):
+    """Cosines, angles and norms of atoms that are matched to true columns by their cosine.
 
-    A zero atom has cosine zero to every column; it is paired with what the others leave.
-
-    Parameters
-    ----------
-    dictionary
-        Learned dictionary (obs, atom).
-    truth
-        True dictionary (obs, latent).
-    signed
-        Whether an atom of the wrong sign is as far as any: pairs are then matched by their cosine,
-        of which the angle and the share above 0.9 are.
-    either_sign
-        Whether codes may be negative, so that an atom and its opposite are the same model: no sign
-        is wrong then, and every cosine is taken without its own.
-
-    Raises
-    ------
-    ValueError
-        If the numbers of observed dimensions differ.
+    Where codes are negative somewhere, an atom and its opposite are the same model, and |cosine| is
+    taken instead.
     """
-    cosines = cosine(truth, dictionary)
-    if either_sign:
-        cosines = np.abs(cosines)
-    closeness = np.maximum(cosines, 0) if signed else np.abs(cosines)
-    rows, columns = match(closeness)
-    paired = cosines[rows, columns]
-    absolute = np.abs(paired)
-    judged = paired if signed else absolute
-    lengths = np.linalg.norm(dictionary, axis=0)[columns]
-    true_lengths = np.linalg.norm(truth, axis=0)[rows]
-    return DictionaryMetrics(
-        mean_cosine=float(absolute.mean()),
-        mean_signed_cosine=float(paired.mean()),
-        mean_angular_error=float(np.arccos(np.clip(judged, -1.0, 1.0)).mean()),
-        mean_norm_ratio=float((lengths / np.maximum(true_lengths, SMALLEST_NORM)).mean()),
-        share_above_090=float((judged > CLOSE).mean()),
-        share_wrong_sign=float((paired < 0).mean()),
-        uniqueness=_uniqueness(closeness),
-        rows=rows,
-        columns=columns,
-    )
 
+    protocols = ("strict",)
+    needs = ("truth", "atoms")
+    gives: ClassVar = {
+        "dictionary_mean_cosine": Quantity(
+            "|Cosine| to true atoms",
+            "mean |cosine| of true columns and the atoms matched by signed cosine",
+            "higher",
+            quoted=True,
+        ),
+        "dictionary_mean_signed_cosine": Quantity(
+            "Signed cosine", "mean cosine of atoms and true columns, matched by it", "higher"
+        ),
+        "dictionary_mean_angular_error": Quantity(
+            "Angular error (rad)",
+            "mean angle between matched atoms and true columns",
+            "lower",
+            "rad",
+        ),
+        "dictionary_mean_norm_ratio": Quantity(
+            "Norm over true norm", "mean norm of matched atoms over norm of true columns"
+        ),
+        "dictionary_share_above_090": Quantity(
+            "Share with cosine > 0.9",
+            "share of matched atoms with a cosine above 0.9",
+            "higher",
+            quoted=True,
+        ),
+        "dictionary_share_wrong_sign": Quantity(
+            "Share of wrong sign",
+            "share of matched atoms with negative cosine",
+            "lower",
+            quoted=True,
+        ),
+        "dictionary_uniqueness": Quantity(
+            "Uniqueness",
+            "share of atoms that are the only one closest to their closest latent",
+            "higher",
+        ),
+    }
 
-def _uniqueness(closeness: np.ndarray) -> float:
-    """Return the share of columns (latent, atom) whose largest row no other column shares."""
-    # A zero atom is close to none.
-    closest = closeness.argmax(axis=0)[closeness.max(axis=0) > 0]
-    n_alone = np.count_nonzero(np.bincount(closest) == 1)
-    return float(n_alone / closeness.shape[1])
+    def score(self, seen: Seen) -> dict[str, float]:
+        """Compare atoms and true columns."""
+        check_dictionary(seen.atoms, seen.codes["id"])
+        truth = seen.target.truth
+        closeness = seen.compare(seen.atoms, truth, signed=True, either_sign=seen.signed)
+        return {f"dictionary_{name}": getattr(closeness, name) for name in _NAMES}

@@ -6,7 +6,8 @@ them; along a surgery's own sweep the places are `STEPS`. Pages have keys of the
 ``claims/…``, ``verdict/…``, ``comparison/…``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
@@ -20,7 +21,6 @@ from sae_surgery.pages.claims.pages import slack
 from sae_surgery.pages.comparison.judgement import DIFFERS
 from sae_surgery.pages.comparison.rows import INCOMPARABLE
 from sae_surgery.pages.comparison.summary import EVERYTHING, count
-from sae_surgery.plan.config import SWEEP_VARIABLES
 from sae_surgery.tables.answers import decimals, first_known, last_known, over_saes, seed_mean
 from sae_surgery.tables.summary import METRICS
 
@@ -75,6 +75,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """What is read of each page."""
 
+_PUBLISHED_SWEEPS = ("n_latents", "k", "n_samples", "samples_per_latent", "obs_dim_factor")
+
 _DIFFERING_ROWS = 12  # of the table of what differs most, at most
 
 
@@ -107,7 +109,7 @@ def of_table(table: xr.Dataset, source: str) -> Numbers:
     for metric in QUOTED:
         if metric not in table or table[metric].isnull().all():
             continue
-        for path, value in _places(_with_groups(seed_mean(table[metric]))):
+        for path, value in _places(_with_groups(seed_mean(table[metric])), swept(table)):
             found["/".join([experiment, metric, *path])] = _score(value, source)
     return found
 
@@ -198,8 +200,8 @@ def described(table: xr.Dataset) -> dict[str, Any]:
     return {
         "methods": [{"name": n, "title": t, "family": f} for n, t, f in names],
         "conditions": table["condition"].values.tolist() if "condition" in table.dims else [],
-        "over": {dim: table[dim].values.tolist() for dim in dims if dim in SWEEP_VARIABLES},
-        "steps": {dim: table[dim].values.tolist() for dim in dims if dim not in SWEEP_VARIABLES},
+        "over": {dim: table[dim].values.tolist() for dim in dims if dim in swept(table)},
+        "steps": {dim: table[dim].values.tolist() for dim in dims if dim not in swept(table)},
     }
 
 
@@ -215,16 +217,22 @@ def _with_groups(values: xr.DataArray) -> xr.DataArray:
     return xr.concat([bare, groups], "method", coords="minimal", compat="override")
 
 
-def _places(values: xr.DataArray) -> Iterator[tuple[tuple[str, ...], float]]:
+def swept(table: xr.Dataset) -> tuple[str, ...]:
+    """Return the dimensions of a table that its configuration sweeps."""
+    over = json.loads(table.attrs.get("settings", "{}")).get("over", ())
+    return tuple(dict.fromkeys([*_PUBLISHED_SWEEPS, *over]))
+
+
+def _places(values: xr.DataArray, over: Sequence[str]) -> Iterator[tuple[tuple[str, ...], float]]:
     """Yield the path of each value below its metric, and the value."""
-    own = [dim for dim in values.dims if dim not in (*SWEEP_VARIABLES, "method", "condition")]
+    own = [dim for dim in values.dims if dim not in (*over, "method", "condition")]
     if own:
         (dim,) = own
         steps = [step(values, dim) for step in STEPS.values()]
         values = xr.concat(steps, dim, coords="minimal", compat="override")
         values = values.assign_coords({dim: list(STEPS)})
     first = [dim for dim in ("method", "condition") if dim in values.dims]
-    rest = [dim for dim in (*SWEEP_VARIABLES, *own) if dim in values.dims]
+    rest = [dim for dim in (*over, *own) if dim in values.dims]
     values = values.transpose(*first, *rest)
     labels = [values[dim].values.tolist() for dim in first]
     labels += [[f"{dim}={_label(each)}" for each in values[dim].values] for dim in rest]

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sae_surgery import figures, methods, surgeries
+from sae_surgery import problems as problem_parts
 from sae_surgery.errors import SurgeryError, did_you_mean
+from sae_surgery.parts import wrong_type
 from sae_surgery.plan import documents, schemas
-from sae_surgery.problems.paper import Cell, clipped_dim, compressed_sensing_dim
+from sae_surgery.problems.base import Problem
 
 SCHEMA_FILE = schemas.FOLDER / "config.schema.yaml"
 FOLDER = Path(__file__).parents[3] / "config"
@@ -26,7 +28,8 @@ KEPT = {
 }
 """Runs and protocols whose tables come with the project, and the configurations that made them."""
 
-SWEEP_VARIABLES = ("n_latents", "k", "n_samples", "samples_per_latent", "obs_dim_factor")
+SWEEP_KEYS = ("problem", "over", "methods", "leave_out")
+"""Keys of a sweep that are no settings of its problem."""
 
 REFERENCES = ("fista_oracle", "random_dictionary")
 """Operated on beside the patients, unless a surgery says otherwise: the ceiling and the floor."""
@@ -37,7 +40,7 @@ CHANCE = "random_dictionary"
 AUDIT = "audit"
 """The experiment of the strict protocol that tells what each of its corrections does alone."""
 
-Coordinates = dict[str, int | float]
+Coordinates = dict[str, int | float | str]
 
 
 class ConfigError(SurgeryError):
@@ -61,12 +64,17 @@ class Experiment:
     over: tuple[str, ...]
     """Swept variables, the dimensions of the table."""
     methods: tuple[str, ...]
-    points: tuple[tuple[Cell, Coordinates], ...]
+    points: tuple[tuple[Problem, Coordinates], ...]
     left_out: Mapping[str, tuple[str, ...]]
     """Cells by method on which the configuration leaves it out."""
     is_surgery: bool = False
     folder: str = ""
     """Where its metrics lie, below those of the sweeps."""
+
+    @property
+    def problem(self) -> str:
+        """Name of the law of data that its cells are of."""
+        return self.points[0][0].kind()
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -97,7 +105,7 @@ class Run:
     experiments: Mapping[str, Experiment]
 
     @property
-    def cells(self) -> dict[str, Cell]:
+    def cells(self) -> dict[str, Problem]:
         """All cells by name, each once whichever experiments share it."""
         points = (point for each in self.experiments.values() for point in each.points)
         return {cell.name: cell for cell, _ in points}
@@ -138,7 +146,10 @@ class Run:
             "over": list(chosen.over),
             "methods": list(chosen.methods),
             "seeds": list(self.seeds),
-            "cells": [{"cell": cell.name, **place} for cell, place in chosen.points],
+            "cells": [
+                {"cell": cell.name, "sizes": {"obs_dim": cell.obs_dim, "k": cell.k}, **place}
+                for cell, place in chosen.points
+            ],
             "left_out": {name: list(cells) for name, cells in chosen.left_out.items()},
         }
 
@@ -163,8 +174,10 @@ def load(config: Mapping[str, Any]) -> Run:
     problems += _taken(config.get("sweeps"))
     # What is sound is checked further, so that all that is wrong is listed at once.
     broken = {key.partition(".")[0] for key in wrong}
-    config = _with_defaults({key: config[key] for key in config if key not in broken}, schema())
-    problems += [*_wrong_names(config, broken), *_wrong_settings(config["settings"])]
+    sound = {key: config[key] for key in config if key not in broken}
+    config = _with_defaults(sound, schema())
+    problems += _wrong_names(config, sound.get("sweeps", {}), broken)
+    problems += _wrong_settings(config["settings"])
     if problems:
         raise ConfigError(problems)
     chosen = config["methods"] or methods.available()
@@ -248,10 +261,13 @@ def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
     return complete
 
 
-def _wrong_names(config: Mapping[str, Any], broken: Container[str] = ()) -> Iterator[str]:
-    """Yield a line for each name of a method, sweep or surgery that does not exist.
+def _wrong_names(
+    config: Mapping[str, Any], given: Mapping[str, Any], broken: Container[str] = ()
+) -> Iterator[str]:
+    """Yield a line for each name of a method, sweep, problem or surgery that does not exist.
 
-    Keys that are `broken` are not here, so what refers to them is left alone.
+    `given` are the sweeps without their defaults. Keys that are `broken` are not here, so what
+    refers to them is left alone.
     """
     known = methods.available()
     yield from _unknown("methods", config["methods"], known)
@@ -261,6 +277,7 @@ def _wrong_names(config: Mapping[str, Any], broken: Container[str] = ()) -> Iter
     if isinstance(cells_of, Mapping):
         yield from _unknown("surgeries.cells_of", cells_of, surgeries.available())
     for name, sweep in config["sweeps"].items():
+        yield from _wrong_variables(f"sweeps.{name}", sweep, given.get(name, {}))
         yield from _unknown(f"sweeps.{name}.methods", sweep["methods"], known)
         yield from _unknown(f"sweeps.{name}.leave_out", sweep["leave_out"], known)
     if "sweeps" not in broken:
@@ -398,13 +415,13 @@ def _expand(
         If a variable has several values and is not swept or is swept and has none, a cell is
         infeasible, what is to be left out is not there, or no method is left.
     """
-    key = f"sweeps.{name}"
-    variables = _variables(sweep)
+    key, kind = f"sweeps.{name}", problem_parts.kind(sweep["problem"])
+    variables = _variables(sweep, kind)
     problems = [
-        f"{key}.{variable}: {sweep[variable]} has several values; name it in {key}.over, "
+        f"{key}.{variable}: {values} has several values; name it in {key}.over, "
         f"which is {sweep['over']}, or leave one"
-        for variable in variables
-        if len(sweep[variable]) > 1 and variable not in sweep["over"]
+        for variable, values in variables.items()
+        if len(values) > 1 and variable not in sweep["over"]
     ]
     problems += [
         f"{key}.over: {variable!r} has no values here; those that have are {', '.join(variables)}"
@@ -414,16 +431,15 @@ def _expand(
     compared = tuple(each for each in chosen if each in (sweep["methods"] or chosen))
     if not compared:
         problems.append(f"{key}.methods: none of {sweep['methods']} is among methods: {chosen}")
-    points: dict[Cell, Coordinates] = {}
-    for values in itertools.product(*(sweep[variable] for variable in variables)):
+    points: dict[Problem, Coordinates] = {}
+    for values in itertools.product(*variables.values()):
         place = dict(zip(variables, values, strict=True))
+        swept = {name: place[name] for name in sweep["over"] if name in place}
         try:
-            cell = _cell(**place, clip=sweep["clip_obs_dim"], norm_ratio=sweep["norm_ratio"])
-        except ValueError as error:
-            given = ", ".join(f"{variable}={value}" for variable, value in place.items())
+            points.setdefault(kind.at(place), swept)
+        except (ValueError, SurgeryError) as error:
+            given = ", ".join(f"{variable}={place[variable]}" for variable in place)
             problems.append(f"{key}: infeasible cell {given}: {error}")
-            continue
-        points.setdefault(cell, {name: place[name] for name in sweep["over"] if name in place})
     problems += _wrong_places(f"{key}.leave_out", sweep)
     if problems:
         raise ConfigError(problems)
@@ -437,17 +453,49 @@ def _expand(
     return Experiment(name, tuple(sweep["over"]), compared, tuple(points.items()), left_out)
 
 
-def _variables(sweep: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the variables that a sweep has values for: samples are counted in one of two ways."""
-    unused = "n_samples" if sweep["samples_per_latent"] else "samples_per_latent"
-    return tuple(variable for variable in SWEEP_VARIABLES if variable != unused)
+def _variables(sweep: Mapping[str, Any], kind: type[Problem]) -> dict[str, list[Any]]:
+    """Return the values of each variable of a sweep's problem.
+
+    Samples are counted in one of two ways: the variable that is not used is left out.
+    """
+    found = {}
+    for variable, default in kind.variables().items():
+        value = sweep.get(variable, default)
+        found[variable] = value if isinstance(value, list) else [value]
+    if found.get("samples_per_latent", [None]) != [None]:
+        del found["n_samples"]
+    else:
+        found.pop("samples_per_latent", None)
+    return found
+
+
+def _wrong_variables(key: str, sweep: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each thing wrong with the settings that a sweep gives its problem.
+
+    `own` is the sweep as it is given, `sweep` with the defaults of the paper's problem filled in.
+    """
+    if sweep["problem"] not in problem_parts.available():
+        yield from _unknown(f"{key}.problem", [sweep["problem"]], problem_parts.available())
+        return
+    defaults = problem_parts.kind(sweep["problem"]).variables()
+    for name in own:
+        if name not in (*SWEEP_KEYS, *defaults):
+            hint = did_you_mean(name, (*SWEEP_KEYS, *defaults))
+            allowed = ", ".join((*SWEEP_KEYS, *defaults))
+            yield f"{key}.{name}: unknown key {name!r}; {hint}allowed are {allowed}"
+    checked_by_schema = schema()["properties"]["sweeps"]["additionalProperties"]["properties"]
+    for name in own:
+        if name in defaults and name not in checked_by_schema:
+            values = own[name] if isinstance(own[name], list) else [own[name]]
+            for value in values:
+                yield from wrong_type(f"{key}.{name}", value, defaults[name])
 
 
 def _wrong_places(key: str, sweep: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each place at which a method is to be left out that the sweep has not."""
     for method, where in sweep["leave_out"].items():
         for variable, values in where.items():
-            swept = (variable in sweep["over"] and sweep[variable]) or []
+            swept = (variable in sweep["over"] and sweep.get(variable)) or []
             for value in values:
                 if value not in swept:
                     allowed = f"values swept are {swept}" if swept else f"{variable} is not swept"
@@ -456,18 +504,3 @@ def _wrong_places(key: str, sweep: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_at(place: Coordinates, where: Mapping[str, Sequence[float]]) -> bool:
     return all(place[variable] in values for variable, values in where.items())
-
-
-def _cell(
-    n_latents: int,
-    k: int,
-    obs_dim_factor: float,
-    clip: bool,
-    norm_ratio: int,
-    n_samples: int | None = None,
-    samples_per_latent: float | None = None,
-) -> Cell:
-    obs_dim = (clipped_dim if clip else compressed_sensing_dim)(n_latents, k, obs_dim_factor)
-    # Half of the samples are to learn from.
-    n_samples = n_samples or 2 * round(samples_per_latent * n_latents)
-    return Cell(n_latents, k, obs_dim, n_samples, norm_ratio)

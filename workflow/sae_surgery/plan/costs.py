@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 from sae_surgery import methods, surgeries
 from sae_surgery.plan.config import Run
-from sae_surgery.problems.fresh import fresh_cell
-from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.base import Problem
 
 INT32, FLOAT32, FLOAT64 = 4, 4, 8
 LIGHT_MB = 250
@@ -45,12 +44,23 @@ class Cost:
     """Value of the step's option `--device`."""
 
 
-def simulate(cell: Cell, run: Run) -> Cost:
-    """Return the cost of drawing a cell: dictionaries one seed at a time, samples one by one."""
+def simulate(cell: Problem, run: Run) -> Cost:
+    """Return the cost of drawing a problem."""
+    return _draw(cell, cell.n_train + cell.n_val + cell.n_ood, run)
+
+
+def renew(cell: Problem, run: Run) -> Cost:
+    """Return the cost of drawing fresh samples of a problem, whose dictionary is copied."""
+    return _draw(cell, sum(cell.fresh_samples()), run)
+
+
+def _draw(cell: Problem, n_drawn: int, run: Run) -> Cost:
+    """Return the cost of drawing dictionaries one seed at a time, and so many samples."""
     dictionary = FLOAT64 * cell.obs_dim * cell.n_latents
-    n_drawn = cell.n_samples + cell.n_ood
-    # Index and value of each active latent, by sample, by seed and stacked.
-    samples = 3 * (INT32 + FLOAT64) * cell.k * n_drawn * len(run.seeds)
+    # Index and value of each active latent, and observations that are kept, by sample, by seed and
+    # stacked.
+    n_numbers = (INT32 + FLOAT64) * cell.k + FLOAT64 * cell.obs_dim * cell.keeps_observations
+    samples = 3 * n_numbers * n_drawn * len(run.seeds)
     # `choice` without replacement permutes all latents, for every sample.
     draws = n_drawn * cell.n_latents * len(run.seeds)
     return Cost(
@@ -60,12 +70,7 @@ def simulate(cell: Cell, run: Run) -> Cost:
     )
 
 
-def renew(cell: Cell, run: Run) -> Cost:
-    """Return the cost of drawing fresh samples of a cell, whose dictionary is copied."""
-    return simulate(fresh_cell(cell), run)
-
-
-def fit(cell: Cell, method: str, run: Run, fresh: bool = False) -> Cost:
+def fit(cell: Problem, method: str, run: Run, fresh: bool = False) -> Cost:
     """Return the cost of fitting a method and inferring codes, of the cell's or of fresh samples.
 
     To infer codes by a model that is there asks for the same. The time is that of 1000 rounds of
@@ -90,7 +95,7 @@ def fit(cell: Cell, method: str, run: Run, fresh: bool = False) -> Cost:
     )
 
 
-def operate(cell: Cell, surgery: str, method: str, run: Run) -> Cost:
+def operate(cell: Problem, surgery: str, method: str, run: Run) -> Cost:
     """Return the cost of a surgery; the longest learns two dictionaries, which bounds the time."""
     if is_skipped(cell, method):
         return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
@@ -115,13 +120,13 @@ def operate(cell: Cell, surgery: str, method: str, run: Run) -> Cost:
     )
 
 
-def is_skipped(cell: Cell, method: str) -> bool:
+def is_skipped(cell: Problem, method: str) -> bool:
     """Return whether a method cannot run on a cell of that size, and only says so."""
     limit = methods.trait(method, "max_latents")
     return limit is not None and cell.n_latents > limit
 
 
-def evaluate(cell: Cell, run: Run) -> Cost:
+def evaluate(cell: Problem, run: Run) -> Cost:
     """Return the cost of scoring codes on a cell, one seed of one method at a time.
 
     It is that of `assess`, too, and of `audit` but for the time.
@@ -143,7 +148,7 @@ def evaluate(cell: Cell, run: Run) -> Cost:
     )
 
 
-def audit(cell: Cell, run: Run) -> Cost:
+def audit(cell: Problem, run: Run) -> Cost:
     """Return the cost of an audit: methods are scored five times, one after the other."""
     scoring = evaluate(cell, run)
     return replace(scoring, runtime=5 * scoring.runtime)
@@ -154,14 +159,14 @@ def tabulate() -> Cost:
     return Cost(threads=1, mem_mb=LIGHT_MB, runtime=BASE_MINUTES)
 
 
-def _model(cell: Cell, method: str, run: Run) -> float:
+def _model(cell: Problem, method: str, run: Run) -> float:
     """Return the bytes of a model with its records, and of what it was made of."""
     # The true dictionary in double and in single precision, padded, scaled, and the model's own.
     n_dictionaries = 8 + (methods.trait(method, "dictionaries_recorded") or 0)
     return len(run.seeds) * n_dictionaries * FLOAT32 * cell.obs_dim * cell.n_latents
 
 
-def _inferred(cell: Cell, method: str, seeds: int, fresh: bool) -> float:
+def _inferred(cell: Problem, method: str, seeds: int, fresh: bool) -> float:
     """Return the bytes of codes while they are inferred and packed."""
     n_id, n_ood = _n_scored(cell, fresh)
     n_columns = cell.obs_dim if methods.trait(method, "narrow") else cell.n_latents
@@ -173,23 +178,20 @@ def _inferred(cell: Cell, method: str, seeds: int, fresh: bool) -> float:
     return dense + packed
 
 
-def _n_scored(cell: Cell, fresh: bool) -> tuple[int, int]:
+def _n_scored(cell: Problem, fresh: bool) -> tuple[int, int]:
     """Return the numbers of samples that are scored, in and out of distribution."""
-    if fresh:
-        cell = fresh_cell(cell)
-        return cell.n_samples, cell.n_ood
-    return cell.n_val, cell.n_ood
+    return cell.fresh_samples() if fresh else (cell.n_val, cell.n_ood)
 
 
-def _device(cell: Cell, method: str, run: Run) -> str:
+def _device(cell: Problem, method: str, run: Run) -> str:
     """Return where a fit runs: on the CPU wherever a GPU does not pay."""
     pays_from = methods.trait(method, "gpu_from")
     pays = pays_from is not None and cell.n_latents >= pays_from
     return run.device if pays else "cpu"
 
 
-def _threads(cell: Cell) -> int:
-    small = cell.n_latents * cell.n_samples <= ONE_THREAD_UP_TO
+def _threads(cell: Problem) -> int:
+    small = cell.n_latents * (cell.n_train + cell.n_val) <= ONE_THREAD_UP_TO
     return 1 if small else MANY_THREADS
 
 

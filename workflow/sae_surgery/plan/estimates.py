@@ -1,4 +1,4 @@
-"""What one job is expected to take: measured costs (`measured`), scaled to its cell.
+"""What one job is expected to take: costs (`sae_surgery.plan.measured`), scaled to its cell.
 
 The Snakefile reads it at every start, so this module imports nothing heavy.
 """
@@ -10,7 +10,7 @@ from sae_surgery.plan import costs, measured
 from sae_surgery.plan.config import Run
 from sae_surgery.plan.costs import Cost
 from sae_surgery.plan.measured import Measured
-from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.base import Problem
 
 SHORT_SECONDS = 60
 """Jobs up to that long are bundled with others of their cell on a cluster."""
@@ -31,7 +31,7 @@ class Job:
     """One job of the workflow."""
 
     step: str
-    cell: Cell
+    cell: Problem
     part: str | None = None
     """Method of a fit, surgery of an operation or an assessment."""
     method: str | None = None
@@ -58,7 +58,8 @@ def estimate(job: Job, run: Run) -> Estimate:
         return Estimate(measured.START_SECONDS, cost, 0.0)
     one = _measured(job, run)
     seeds = len(run.seeds) / measured.SEEDS
-    samples, latents = cell.n_samples / base.n_samples, cell.n_latents / base.n_latents
+    samples = (cell.n_train + cell.n_val) / base.n_samples
+    latents = cell.n_latents / base.n_latents
     dictionary = latents * cell.obs_dim / base.obs_dim
     growth = latents if job.step in {"evaluate", "assess", "audit"} else dictionary
     seconds = one.seconds * seeds * samples
@@ -77,7 +78,7 @@ def processor_seconds(rule: str, wildcards: Mapping[str, str], run: Run) -> floa
     if step not in STEPS:
         return measured.START_SECONDS
     method = wildcards.get("method")
-    job = Job(step, Cell.parse(wildcards["cell"]), wildcards.get("surgery", method), method)
+    job = Job(step, run.cells[wildcards["cell"]], wildcards.get("surgery", method), method)
     expected = estimate(job, run)
     return expected.seconds * expected.cost.threads
 

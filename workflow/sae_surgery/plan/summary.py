@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,7 +9,6 @@ import pandas as pd
 
 from sae_surgery.plan.config import Run
 from sae_surgery.plan.estimates import STEPS, VARIANTS, Estimate, Job, estimate
-from sae_surgery.problems.paper import CELL_PATTERN, Cell
 
 
 def read_outputs(text: str) -> list[tuple[str, str, bool]]:
@@ -25,13 +23,13 @@ def read_outputs(text: str) -> list[tuple[str, str, bool]]:
     ]
 
 
-def read_summary(text: str) -> list[Job]:
-    """Return the jobs of what `snakemake --summary` prints, but for those that take seconds."""
+def read_summary(text: str, run: Run) -> list[Job]:
+    """Return the jobs of a run that `snakemake --summary` prints, but those of seconds."""
     jobs: dict[tuple[str, Job], bool] = {}
     for rule, path, pending in read_outputs(text):
         step = VARIANTS.get(rule, rule)
         if step in STEPS:
-            job = _job(step, path)
+            job = _job(step, path, run)
             # A fit has several files, each with a row.
             jobs[rule, job] = jobs.get((rule, job), False) or pending
     return [replace(job, pending=pending) for (_, job), pending in jobs.items()]
@@ -66,13 +64,13 @@ def as_text(table: pd.DataFrame) -> str:
     )
 
 
-def _job(step: str, path: str) -> Job:
+def _job(step: str, path: str, run: Run) -> Job:
     """Read a job from the path of a file that it makes; the Snakefile has their grammar."""
     parts = path.removesuffix(".nc").split("/")
-    place = next(i for i, part in enumerate(parts) if re.fullmatch(CELL_PATTERN, part))
+    place = next(i for i, part in enumerate(parts) if part in run.cells)
     method = parts[place + 1] if place + 1 < len(parts) else None
     surgery = parts[place - 1] if step in {"operate", "assess"} else None
-    return Job(step, Cell.parse(parts[place]), surgery or method, method)
+    return Job(step, run.cells[parts[place]], surgery or method, method)
 
 
 def _row(job: Job, expected: Estimate) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The manifest of a run: what was computed when, where and from which source, and what took long.
 
-It is put together from the records in the logs of the steps (`jobs`), whichever of
+It is put together from the records in the steps' logs (`sae_surgery.record.jobs`), whichever of
 several runs of Snakemake they are of, and is nobody's input.
 """
 

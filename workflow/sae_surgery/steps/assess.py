@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sae_surgery import surgeries
+from sae_surgery import metrics, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files import store
 from sae_surgery.files.data import CellData
@@ -16,8 +16,9 @@ from sae_surgery.files.operations import Operation
 from sae_surgery.files.store import Origin, Variable
 from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
+from sae_surgery.metrics.base import Quantity
 from sae_surgery.surgeries.base import Surgery
-from sae_surgery.tables.scoring import MISSING, Scored, Scorer
+from sae_surgery.tables.scoring import Scored, Scorer
 
 
 def assess(data_path: Path, operation_paths: Sequence[Path], protocol: str, output: Path) -> None:
@@ -40,7 +41,7 @@ def assess(data_path: Path, operation_paths: Sequence[Path], protocol: str, outp
     origin = Origin(
         title=f"Metrics of {surgery.title} on {data.cell.name}, protocol {protocol}",
         settings={"protocol": protocol},
-        code=source_digest(__name__, f"{surgeries.__name__}.{name}"),
+        code=source_digest(__name__, *metrics.modules(protocol), f"{surgeries.__name__}.{name}"),
         inputs={"data": data.digest} | {each.method: each.digest for each in operations},
     )
     store.write(
@@ -72,10 +73,10 @@ def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer) -> Sco
             all_scored.append(Scored(operation, dictionary, (outcome,)))
     found = scorer.score(all_scored, track)
     scores = {}
-    for (operation, outcome, place), metrics in zip(places, found, strict=True):
+    for (operation, outcome, place), scored in zip(places, found, strict=True):
         for diagnostic in surgery.diagnostics:
-            metrics[diagnostic] = operation.file[diagnostic].values[outcome]
-        scores[operation.method, place] = metrics
+            scored[diagnostic] = operation.file[diagnostic].values[outcome]
+        scores[operation.method, place] = scored
     return scores
 
 
@@ -105,8 +106,9 @@ def _variables(
     dims, shape = zip(*sizes, ("seed", len(seeds)), strict=True)
     places = [(name, place) for name in names for place in product(conditions, steps)]
     nothing = np.full(len(seeds), np.nan)
-    diagnostics = {name: (text, "1") for name, text in surgery.diagnostics.items()}
-    described = {**scorer.descriptions, **diagnostics}
-    for metric, (long_name, units) in described.items():
-        values = np.array([scores.get(place, {}).get(metric, nothing) for place in places])
-        yield metric, Variable(dims, values.reshape(shape), long_name, units, MISSING)
+    diagnostics = {name: Quantity(name, text) for name, text in surgery.diagnostics.items()}
+    for name, quantity in {**scorer.quantities, **diagnostics}.items():
+        values = np.array([scores.get(place, {}).get(name, nothing) for place in places])
+        missing = scorer.why_missing(name)
+        long_name, units = quantity.long_name, quantity.units
+        yield name, Variable(dims, values.reshape(shape), long_name, units, missing)

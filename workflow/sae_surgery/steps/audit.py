@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sae_surgery import metrics
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files import store
 from sae_surgery.files.codes import Codes
@@ -14,7 +15,6 @@ from sae_surgery.files.data import CellData
 from sae_surgery.files.store import Origin, Variable
 from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
-from sae_surgery.metrics.panel import DESCRIPTIONS
 from sae_surgery.tables.corrections import CORRECTIONS, SCORES, corrected
 from sae_surgery.tables.scoring import MISSING, Scored, Scorer, read_dictionary
 
@@ -58,7 +58,7 @@ def audit(
     found = _score(audited, data, fresh)
     origin = Origin(
         title=f"Audit of the scores on {data.cell.name}",
-        code=source_digest(__name__),
+        code=source_digest(__name__, *metrics.modules("paper"), *metrics.modules("strict")),
         inputs={"data": data.digest, "fresh": fresh.digest}
         | {each.published.codes.method: each.published.codes.digest for each in audited},
     )
@@ -137,10 +137,12 @@ def _variables(
     seeds = np.array(data.seeds, np.int64)
     yield "seed", Variable(("seed",), seeds, "seed of the random stream")
     nothing = np.full(len(seeds), np.nan)
+    described = metrics.quantities("paper")
     for score in SCORES:
         values = [
             [scores.get(name, {}).get(score, nothing) for name in CORRECTIONS] for scores in found
         ]
-        long_name, units = DESCRIPTIONS[score]
+        quantity = described[score]
         dims = ("method", "condition", "seed")
+        long_name, units = quantity.long_name, quantity.units
         yield score, Variable(dims, np.array(values), long_name, units, MISSING)

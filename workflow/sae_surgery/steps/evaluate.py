@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sae_surgery import metrics
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files import store
 from sae_surgery.files.codes import Codes
@@ -13,7 +14,7 @@ from sae_surgery.files.data import CellData
 from sae_surgery.files.store import Origin, Variable
 from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
-from sae_surgery.tables.scoring import MISSING, Scored, Scorer, read_dictionary
+from sae_surgery.tables.scoring import Scored, Scorer, read_dictionary
 
 
 def evaluate(
@@ -47,7 +48,7 @@ def evaluate(
     origin = Origin(
         title=f"Metrics on {data.cell.name}, protocol {protocol}",
         settings={"protocol": protocol},
-        code=source_digest(__name__),
+        code=source_digest(__name__, *metrics.modules(protocol)),
         inputs={"data": data.digest} | {codes.method: codes.digest for codes in all_codes},
     )
     variables = _variables(scores, scorer, all_codes, data)
@@ -63,6 +64,8 @@ def _variables(
     yield "seed", Variable(("seed",), seeds, "seed of the random stream")
     statuses = np.array([codes.status for codes in all_codes])
     yield "status", Variable(("method",), statuses, "ok, or why scores are missing", None)
-    for name, (long_name, units) in scorer.descriptions.items():
+    for name, quantity in scorer.quantities.items():
         values = np.stack([score[name] for score in scores])
-        yield name, Variable(("method", "seed"), values, long_name, units, MISSING)
+        missing = scorer.why_missing(name)
+        dims = ("method", "seed")
+        yield name, Variable(dims, values, quantity.long_name, quantity.units, missing)

@@ -21,7 +21,7 @@ from sae_surgery.machine.checkpoints import Checkpoint, checkpoint_of, scratch
 from sae_surgery.machine.divergence import sound_seeds, status
 from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
-from sae_surgery.methods.base import Fitted, Method, Model, Problem, take
+from sae_surgery.methods.base import Fitted, Lesson, Method, Model, take
 
 
 def fit(
@@ -91,9 +91,9 @@ def _fit(method: Method, data: CellData, parent: Model | None, checkpoint: Check
         model = Model()
         model.diverged = lost
         return Fitted(model)
-    problem = _problem(method, data, parent, checkpoint, seeds)
-    fitted = method.fit(problem)
-    divergence = problem.divergence
+    lesson = _lesson(method, data, parent, checkpoint, seeds)
+    fitted = method.fit(lesson)
+    divergence = lesson.divergence
     divergence.check("in training", *fitted.model.must_be_finite())
     sound = divergence.sound(len(seeds))
     lost |= {seeds[index]: when for index, when in divergence.when.items()}
@@ -104,13 +104,13 @@ def _fit(method: Method, data: CellData, parent: Model | None, checkpoint: Check
     )
 
 
-def _problem(
+def _lesson(
     method: Method,
     data: CellData,
     parent: Model | None,
     checkpoint: Checkpoint,
     seeds: Sequence[int],
-) -> Problem:
+) -> Lesson:
     """Return what the method declares that it may see of some seeds, by index, and no more."""
     device = checkpoint.device
 
@@ -121,7 +121,7 @@ def _problem(
         dense = [data.true_codes(split, index) for index in seeds]
         return as_tensor(np.stack(dense), method, device)
 
-    return Problem(
+    return Lesson(
         cell=data.cell,
         seeds=tuple(data.seeds[index] for index in seeds),
         device=device,

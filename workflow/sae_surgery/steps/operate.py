@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sae_surgery import surgeries
 from sae_surgery.files.codes import Codes
-from sae_surgery.files.data import SCORED, CellData
+from sae_surgery.files.data import CellData
 from sae_surgery.files.encoding import as_tensor
 from sae_surgery.files.models import lost_with, read_fitted, read_other, why_without
 from sae_surgery.files.operations import write_operation
@@ -104,14 +104,14 @@ def _patient(
         seeds=tuple(data.seeds[seed] for seed in seeds),
         method=method,
         model=model.of_seeds(seeds),
-        observations={split: tensor(data.observations(split)) for split in SCORED},
+        observations={split: tensor(data.observations(split)) for split in data.scored},
         codes={
             split: as_tensor(
                 np.stack([codes.dense(split, seed) for seed in seeds]), method, checkpoint.device
             )
-            for split in SCORED
+            for split in data.scored
         },
-        truth=tensor(data.dictionary()),
+        truth=tensor(data.dictionary()) if "dictionary" in data.knows else None,
         train=tensor(data.observations("train")) if surgery.needs_train else None,
         donor=None if donor is None else donor.of_seeds(seeds),
         track=track,

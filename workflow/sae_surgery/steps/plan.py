@@ -17,5 +17,5 @@ def plan(config_path: Path) -> None:
         If the configuration is not valid, or Snakemake refuses it.
     """
     run = configfile.load(configfile.read_computing(config_path))
-    jobs = read_summary(configfile.summary(config_path))
+    jobs = read_summary(configfile.summary(config_path), run)
     print(as_text(summarise(jobs, run)))

@@ -1,23 +1,22 @@
-"""Draw fresh samples of a cell, which nothing was learned from."""
+"""Draw fresh samples of a problem, which nothing was learned from."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from sae_surgery.files import store
 from sae_surgery.files.data import CellData
-from sae_surgery.files.store import Origin, Slices, Variable
+from sae_surgery.files.drawn import as_wide, write_drawn
+from sae_surgery.files.store import Origin
 from sae_surgery.machine.provenance import source_digest
-from sae_surgery.problems.fresh import fresh_cell
-from sae_surgery.problems.sampling import draw_codes
-
-STREAM = 7
-"""Tells a seed's stream from any other that it may be given to."""
+from sae_surgery.problems.base import Drawn
 
 
 def renew(data_path: Path, output: Path) -> None:
     """Write a data file with the dictionary and train of another, and fresh val and ood samples.
+
+    Where a problem has no fresh samples, val and ood are those of the other file.
 
     Raises
     ------
@@ -26,37 +25,29 @@ def renew(data_path: Path, output: Path) -> None:
     """
     data = CellData(data_path)
     origin = Origin(
-        title=f"The cell {data.cell.name} with fresh samples for scoring",
+        title=f"Data of {data.cell.name} with fresh samples for scoring",
         settings={"cell": data.cell.name, "seeds": list(data.seeds)},
-        code=source_digest(__name__),
+        code=source_digest(__name__, type(data.cell).__module__),
         inputs={"data": data.digest},
     )
-    store.write(output, "data", _variables(data), origin, cell=data.cell.name)
+    n_val, n_ood = data.cell.fresh_samples()
+    sizes = data.cell.n_train, n_val, n_ood
+    write_drawn(output, data.cell, data.seeds, sizes, _renewed(data), origin)
 
 
-def _variables(data: CellData) -> Iterator[tuple[str, Variable]]:
-    cell, drawn = data.cell, fresh_cell(data.cell)
-    seeds = np.array(data.seeds, np.int64)
-    yield "seed", Variable(("seed",), seeds, "seed of the random stream")
-    sizes = [cell.n_train, drawn.n_samples, drawn.n_ood]
-    split = np.repeat(["train", "val", "ood"], sizes)
-    yield "split", Variable(("sample",), split, "split that the sample belongs to", None)
-    dictionaries = Slices(
-        (len(seeds), cell.obs_dim, cell.n_latents),
-        np.dtype(np.float64),
-        (data.dictionary(index)[None] for index in range(len(seeds))),
-    )
-    dims = ("seed", "obs", "latent")
-    yield "dictionary", Variable(dims, dictionaries, f"true dictionary A, atoms of {cell.norms}")
-    # A generator of another kind than that of the published draws.
-    streams = [np.random.default_rng([STREAM, seed]) for seed in data.seeds]
-    fresh = [draw_codes(drawn, stream) for stream in streams]
-    train = zip(*data.sparse_codes("train"), strict=True)
-    joined = [
-        [np.concatenate(parts) for parts in zip(old, new, strict=True)]
-        for old, new in zip(train, fresh, strict=True)
-    ]
-    support, magnitude = map(np.stack, zip(*joined, strict=True))
-    active = ("seed", "sample", "active")
-    yield "support", Variable(active, support, "index of the active latent, in order drawn", None)
-    yield "magnitude", Variable(active, magnitude, "value of the active latent")
+def _renewed(data: CellData) -> Iterator[Drawn]:
+    """Yield each seed's data: train as it was, all else fresh."""
+    for index, seed in enumerate(data.seeds):
+        old = data.drawn(index)
+        fresh = data.cell.fresh(seed, old)
+        yield old if fresh is None else _joined(data.cell.n_train, old, fresh)
+
+
+def _joined(n_train: int, old: Drawn, fresh: Drawn) -> Drawn:
+    """Return the train samples of `old` and, after them, the samples of `fresh`."""
+    parts = {
+        name: np.concatenate(as_wide([getattr(old, name)[:n_train], values]))
+        for name, values in vars(fresh).items()
+        if name != "dictionary" and values is not None
+    }
+    return replace(old, **parts)

@@ -1,39 +1,47 @@
-"""Make the data of one cell, all seeds."""
+"""Make the data of one problem, all seeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from sae_surgery.files import store
-from sae_surgery.files.store import Origin, Slices, Variable
+from sae_surgery import problems
+from sae_surgery.errors import SurgeryError
+from sae_surgery.files.drawn import write_drawn
+from sae_surgery.files.store import Origin
 from sae_surgery.machine.provenance import source_digest
-from sae_surgery.problems.paper import Cell
-from sae_surgery.problems.sampling import draw_codes, draw_dictionary
+from sae_surgery.problems.base import Problem
 
 
-def simulate(cell: Cell, seeds: Sequence[int], output: Path) -> None:
-    """Draw dictionary and sparse codes of a cell and write its data file."""
-    title = f"Sparse codes and dictionary of the cell {cell.name}"
-    code = source_digest(__name__)
-    origin = Origin(title, {"cell": cell.name, "seeds": list(seeds)}, code)
-    store.write(output, "data", _variables(cell, seeds), origin, cell=cell.name)
+def simulate(
+    cell: Problem | None,
+    seeds: Sequence[int],
+    output: Path,
+    kind: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Draw a problem and write its data file.
 
+    Parameters
+    ----------
+    cell
+        The problem, or None if it is to be made.
+    kind, settings
+        Name of the problem, and all of its settings.
 
-def _variables(cell: Cell, seeds: Sequence[int]) -> Iterator[tuple[str, Variable]]:
-    """Make the variables one at a time: dictionaries of large cells go to disk seed by seed."""
-    streams = [np.random.RandomState(seed) for seed in seeds]
-    yield "seed", Variable(("seed",), np.array(seeds, np.int64), "seed of the random stream")
-    split = np.repeat(["train", "val", "ood"], [cell.n_train, cell.n_val, cell.n_ood])
-    yield "split", Variable(("sample",), split, "split that the sample belongs to", None)
-    dictionaries = Slices(
-        (len(seeds), cell.obs_dim, cell.n_latents),
-        np.dtype(np.float64),
-        (draw_dictionary(cell, stream)[None] for stream in streams),
+    Raises
+    ------
+    SurgeryError
+        If there is no such problem, it reads files of the user that are missing or unfit, or values
+        are not finite.
+    """
+    problem = problems.load(kind, settings or {}) if cell is None else cell
+    origin = Origin(
+        title=f"Data of {problem.name}",
+        settings={"cell": problem.name, "seeds": list(seeds)},
+        code=source_digest(__name__, type(problem).__module__),
     )
-    dims = ("seed", "obs", "latent")
-    yield "dictionary", Variable(dims, dictionaries, f"true dictionary A, atoms of {cell.norms}")
-    support, magnitude = map(np.stack, zip(*(draw_codes(cell, s) for s in streams), strict=True))
-    active = ("seed", "sample", "active")
-    yield "support", Variable(active, support, "index of the active latent, in order drawn", None)
-    yield "magnitude", Variable(active, magnitude, "value of the active latent")
+    sizes = problem.n_train, problem.n_val, problem.n_ood
+    try:
+        write_drawn(output, problem, seeds, sizes, map(problem.draw, seeds), origin)
+    except ValueError as error:
+        raise SurgeryError(f"{problem.name}: {error}") from error

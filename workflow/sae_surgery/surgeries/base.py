@@ -16,14 +16,14 @@ from sae_surgery.machine.checkpoints import NONE, Checkpoint
 from sae_surgery.machine.progress import Tracker, silent
 from sae_surgery.methods.base import Method, Model
 from sae_surgery.parts import NoSettings
-from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.base import Problem
 
 
 @dataclass(frozen=True)
 class Patient:
     """A fitted method on one cell, all seeds stacked but those that have diverged."""
 
-    cell: Cell
+    cell: Problem
     seeds: tuple[int, ...]
     method: Method
     model: Model
@@ -31,8 +31,9 @@ class Patient:
     """Y (seed, sample, obs) of the scored splits."""
     codes: Mapping[str, Tensor]
     """The method's own codes (seed, sample, atom) of the same splits."""
-    truth: Tensor
-    """The true dictionary A (seed, obs, latent), for the conditions that borrow from it."""
+    truth: Tensor | None
+    """The true dictionary A (seed, obs, latent), for the conditions that borrow from it; None where
+    the problem does not know it, and then there are no such conditions."""
     train: Tensor | None = None
     """Y (seed, sample, obs) of train, for a surgery that `needs_train`."""
     donor: Model | None = None

@@ -14,7 +14,7 @@ from sae_surgery.inference.solver import (
     gap_diagnostics,
     infer,
 )
-from sae_surgery.metrics.dictionary import dictionary_metrics
+from sae_surgery.metrics.measures.dictionary import dictionary_metrics
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
 
@@ -23,7 +23,7 @@ class FrozenDecoder(Surgery):
 
     Conditions (protocol, section 3): `own`, the patient's codes; `frozen`, FISTA from zero;
     `renormed`, likewise with unit columns; `oracle_norms`, each column scaled to the norm of its
-    partner in A, columns without a partner zero; `refined`, FISTA from the patient's codes.
+    partner in A if A is known, columns without one zero; `refined`, FISTA from the patient's codes.
     """
 
     title = "Frozen decoder"
@@ -40,10 +40,10 @@ class FrozenDecoder(Surgery):
         dictionary = patient.dictionary
         yield Outcome("own", patient.codes)
         yield self._infer("frozen", patient, dictionary)
-        for condition, changed in (
-            ("renormed", unit_columns(dictionary)),
-            ("oracle_norms", with_true_norms(dictionary, patient.truth)),
-        ):
+        exchanged = {"renormed": unit_columns(dictionary)}
+        if patient.truth is not None:
+            exchanged["oracle_norms"] = with_true_norms(dictionary, patient.truth)
+        for condition, changed in exchanged.items():
             outcome = self._infer(condition, patient, changed)
             yield replace(outcome, dictionary=changed)
         # FISTA clamps the start's negative entries in its first iteration, not before.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from sae_surgery.methods.base import Problem
+from sae_surgery.methods.base import Lesson
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
 
@@ -34,11 +34,12 @@ class LearnedDictionary(Surgery):
         """Yield the conditions in the order above."""
         yield Outcome("own", patient.codes)
         yield self._exchange("learned", patient, patient.donor.tensor("dictionary"))
-        yield self._exchange("true", patient, patient.truth)
+        if patient.truth is not None:
+            yield self._exchange("true", patient, patient.truth)
 
     def _exchange(self, condition: str, patient: Patient, dictionary: Tensor) -> Outcome:
         dictionary = dictionary.to(patient.dictionary)
-        problem = Problem(
+        lesson = Lesson(
             cell=patient.cell,
             seeds=patient.seeds,
             device=dictionary.device,
@@ -46,8 +47,8 @@ class LearnedDictionary(Surgery):
             track=patient.track,
             checkpoint=patient.checkpoint.part(condition),
         )
-        model = patient.method.with_dictionary(patient.model, dictionary, problem)
-        divergence = problem.divergence
+        model = patient.method.with_dictionary(patient.model, dictionary, lesson)
+        divergence = lesson.divergence
         codes = {
             split: patient.method.encode_sound(model, observations, patient.cell, divergence)
             for split, observations in patient.observations.items()

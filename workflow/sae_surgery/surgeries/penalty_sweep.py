@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from sae_surgery.checks import require_positive
 from sae_surgery.methods._autoencoder import AutoencoderMethod
-from sae_surgery.methods.base import Problem
-from sae_surgery.problems.paper import Cell
+from sae_surgery.methods.base import Lesson
+from sae_surgery.problems.base import Problem
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
 
@@ -56,7 +56,7 @@ class PenaltySweep(Surgery):
         for factor, method, cell in patient.track(self._varied(patient), "penalties"):
             yield _trained(patient, factor, method, cell)
 
-    def _varied(self, patient: Patient) -> list[tuple[float, AutoencoderMethod, Cell]]:
+    def _varied(self, patient: Patient) -> list[tuple[float, AutoencoderMethod, Problem]]:
         """Return, by factor, the method to train, and the cell whose k it is to be told."""
         method, cell = patient.method, patient.cell
         if hasattr(method.settings, "penalty"):
@@ -70,11 +70,11 @@ class PenaltySweep(Surgery):
         return [(factor, method, replace(cell, k=k)) for factor, k in numbers.items() if k <= most]
 
 
-def _trained(patient: Patient, factor: float, method: AutoencoderMethod, cell: Cell) -> Outcome:
+def _trained(patient: Patient, factor: float, method: AutoencoderMethod, cell: Problem) -> Outcome:
     if factor == 1:
         return Outcome("trained", patient.codes, factor)
-    problem = Problem(cell, patient.seeds, patient.train.device, {"train": patient.train})
-    model, divergence = method.fit(problem).model, problem.divergence
+    lesson = Lesson(cell, patient.seeds, patient.train.device, {"train": patient.train})
+    model, divergence = method.fit(lesson).model, lesson.divergence
     codes = {
         split: method.encode_sound(model, observations, cell, divergence)
         for split, observations in patient.observations.items()

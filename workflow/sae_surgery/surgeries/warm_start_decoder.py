@@ -97,13 +97,13 @@ class WarmStartDecoder(Surgery):
     ) -> dict[str, Tensor]:
         """Return the codes learned, and OOD codes as if carried along from round to round."""
         rounds = min(max(count, 1), ROUNDS_OF_CODING)
-        codes_ood = fista(
-            observations["ood"],
-            learned.coding_dictionary,
-            self.settings.lam,
-            rounds * self.settings.n_iter,
-        )
-        return {"val": learned.codes, "ood": codes_ood}
+        n_iter = rounds * self.settings.n_iter
+        others = {
+            split: fista(values, learned.coding_dictionary, self.settings.lam, n_iter)
+            for split, values in observations.items()
+            if split != "val"
+        }
+        return {"val": learned.codes, **others}
 
     def _codes(
         self, observations: Mapping[str, Tensor], learned: LearnedDictionary, count: int

@@ -10,7 +10,7 @@ from sae_surgery import methods
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files.store import Variable
 from sae_surgery.machine.divergence import said_of
-from sae_surgery.problems.paper import Cell
+from sae_surgery.tables.scoring import UNDEFINED
 
 LONG_NAMES = {
     "n_latents": "number of latents n",
@@ -115,7 +115,8 @@ def _coordinates(
         values = np.array([methods.trait(name, trait) for name in axes["method"]])
         yield trait, Variable(("method",), values, long_name, None)
     for name, values in axes.items():
-        long_name = LONG_NAMES[name] if name in sweep["over"] else file[name].attrs["long_name"]
+        own = name in sweep["over"]
+        long_name = LONG_NAMES.get(name, name) if own else file[name].attrs["long_name"]
         units = None if isinstance(values[0], str) else "1"
         yield name, Variable((name,), np.array(values), long_name, units)
 
@@ -125,7 +126,7 @@ def _observation_dims(sweep: Mapping[str, Any], over: Axes) -> Variable:
     dims = np.zeros([len(values) for values in over.values()], np.int64)
     for cell in sweep["cells"]:
         place = tuple(over[name].index(cell[name]) for name in over)
-        dims[place] = Cell.parse(cell["cell"]).obs_dim
+        dims[place] = cell["sizes"]["obs_dim"]
     return Variable(tuple(over), dims, "observation dimension m; 0 where there is no cell")
 
 
@@ -137,10 +138,10 @@ def _least_samples(sweep: Mapping[str, Any], over: Axes) -> Variable:
     """
     least = np.full([len(values) for values in over.values()], np.nan)
     for cell in sweep["cells"]:
-        sizes = Cell.parse(cell["cell"])
-        if sizes.obs_dim > sizes.k:
+        obs_dim, k = cell["sizes"]["obs_dim"], cell["sizes"]["k"]
+        if obs_dim > k:
             place = tuple(over[name].index(cell[name]) for name in over)
-            least[place] = (sizes.obs_dim - 1) / (sizes.obs_dim - sizes.k)
+            least[place] = (obs_dim - 1) / (obs_dim - k)
     long_name = "samples per latent that codes and atoms are as many numbers as"
     return Variable(tuple(over), least, long_name, "1", "no cell, or k is not below m")
 
@@ -159,4 +160,6 @@ def _lay_out(
         place = tuple(axes[dim].index(cell[dim]) if dim in over else slice(None) for dim in axes)
         values[place] = metric.values
     described = chosen[0][1][name].attrs
-    return Variable(tuple(axes), values, described["long_name"], described["units"], MISSING)
+    undefined = described["nan_means"].startswith(UNDEFINED)
+    missing = described["nan_means"] if undefined else MISSING
+    return Variable(tuple(axes), values, described["long_name"], described["units"], missing)

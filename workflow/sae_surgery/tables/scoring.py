@@ -2,33 +2,24 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from sae_surgery import metrics
 from sae_surgery.files import store
 from sae_surgery.files.codes import Codes
 from sae_surgery.files.data import CellData
 from sae_surgery.machine.progress import Tracker, silent
-from sae_surgery.metrics import panel, strict
-from sae_surgery.metrics.dictionary import DictionaryMetrics, dictionary_metrics
+from sae_surgery.metrics.base import Quantity, Seen, Target
+from sae_surgery.metrics.measures.dictionary import DictionaryMetrics, dictionary_metrics
 
-
-class Protocol(NamedTuple):
-    """How one seed of one method is scored."""
-
-    descriptions: Mapping[str, tuple[str, str]]
-    """Long name and units of every metric."""
-    panel: Callable[..., dict[str, float]]
-    prepare: Callable[..., dict[str, Any]]
-    """Returns further arguments of the panel, which depend on the truth alone."""
-
-
-PROTOCOLS = {
-    "paper": Protocol(panel.DESCRIPTIONS, panel.paper_panel, lambda **_: {}),
-    "strict": Protocol(strict.DESCRIPTIONS, strict.strict_panel, strict.prepare),
-}
+UNDEFINED = "not defined here:"
+"""How a reason begins that holds for all values."""
+SPLITS = {"id": "val", "ood": "ood"}
+"""The splits that are scored, by what tables call them."""
 MISSING = "method skipped or diverged, metric not defined for it, or nothing at this place"
 
 
@@ -52,13 +43,26 @@ class Scorer:
     """
 
     def __init__(self, data: CellData, protocol: str) -> None:
-        self._data, self._protocol = data, PROTOCOLS[protocol]
+        self._data, self._protocol = data, protocol
         self._comparisons: dict[tuple[bytes, bytes, str], DictionaryMetrics] = {}
 
     @property
-    def descriptions(self) -> Mapping[str, tuple[str, str]]:
-        """Long name and units of every metric."""
-        return self._protocol.descriptions
+    def quantities(self) -> Mapping[str, Quantity]:
+        """All that is scored, by name."""
+        return metrics.quantities(self._protocol)
+
+    def why_missing(self, name: str) -> str:
+        """Return why a value of a quantity may be missing, for what the problem does not define."""
+        reason = self._undefined.get(name)
+        return f"{UNDEFINED} it needs {reason}" if reason else MISSING
+
+    @cached_property
+    def _undefined(self) -> dict[str, str]:
+        """What the problem does not define, whatever the method: by name, what would be needed."""
+        known = {name for name in ("labels", "codes") if name in self._data.knows}
+        known |= {"truth"} if "dictionary" in self._data.knows else set()
+        known |= {"ood"} if self._data.cell.n_ood else set()
+        return metrics.undefined(self._protocol, (*known, "atoms", "other_atoms", "lam"))
 
     def score(
         self, all_scored: Sequence[Scored], progress: Tracker = silent
@@ -70,7 +74,7 @@ class Scorer:
         seeds = range(len(self._data.seeds))
         found = [self._score_seed(all_scored, seed, progress) for seed in seeds]
         return [
-            {name: np.array([scores[name] for scores in each]) for name in self.descriptions}
+            {name: np.array([scores[name] for scores in each]) for name in self.quantities}
             for each in zip(*found, strict=True)
         ]
 
@@ -80,32 +84,42 @@ class Scorer:
         """Return each metric of one seed of each of the codes."""
         target = self._target(seed)
         label = f"scoring {self._data.cell.name}, seed {self._data.seeds[seed]}"
-        return [self._panel(scored, seed, target) for scored in progress(all_scored, label)]
+        return [self._score(scored, seed, target) for scored in progress(all_scored, label)]
 
-    def _target(self, seed: int) -> dict[str, Any]:
-        """Return what the codes of a seed are compared with, as arguments of the panel."""
-        data, truth = self._data, self._data.dictionary(seed)
-        target = {
-            "true_id": data.true_codes("val", seed),
-            "labels_id": data.labels("val", seed),
-            "true_ood": data.true_codes("ood", seed),
-            "labels_ood": data.labels("ood", seed),
-            "truth": truth,
-        }
-        return target | self._protocol.prepare(**target)
+    def _target(self, seed: int) -> Target:
+        """Return what the codes of a seed are compared with."""
+        data = self._data
+        splits = {name: split for name, split in SPLITS.items() if split in data.scored}
+        truth = data.dictionary(seed) if "dictionary" in data.knows else None
+        codes = _each(splits, data.true_codes, seed) if "codes" in data.knows else {}
+        labels = _each(splits, data.labels, seed) if "labels" in data.knows else {}
+        if data.keeps_observations:
+            observations = _each(splits, data.kept_observations, seed)
+        else:
+            # Not `observe`: scores have always been of a dense product, to the last bit.
+            observations = {name: true @ truth.T for name, true in codes.items()}
+        return Target(observations, codes, labels, truth)
 
-    def _panel(self, scored: Scored, seed: int, target: Mapping[str, Any]) -> dict[str, float]:
-        if scored.codes.lacks(*scored.place, seed):
-            return dict.fromkeys(self.descriptions, np.nan)
-        certified = {"lam": scored.lam} if "largest_gap" in self.descriptions else {}
-        return self._protocol.panel(
-            codes_id=scored.codes.dense("val", *scored.place, seed),
-            codes_ood=scored.codes.dense("ood", *scored.place, seed),
-            dictionary=None if scored.dictionary is None else scored.dictionary(seed),
+    def _score(self, scored: Scored, seed: int, target: Target) -> dict[str, float]:
+        place = (*scored.place, seed)
+        if scored.codes.lacks(*place):
+            return dict.fromkeys(self.quantities, np.nan)
+        seen = Seen(
+            target,
+            {name: scored.codes.dense(SPLITS[name], *place) for name in target.observations},
+            atoms=None if scored.dictionary is None else scored.dictionary(seed),
+            other_atoms=self._other_atoms(scored, seed),
+            lam=scored.lam,
             compare=self._compare,
-            **target,
-            **certified,
         )
+        return metrics.score(self._protocol, seen)
+
+    def _other_atoms(self, scored: Scored, seed: int) -> np.ndarray | None:
+        """Return the next seed's dictionary, where all seeds have the same atoms to find."""
+        n_seeds = len(self._data.seeds)
+        if scored.dictionary is None or n_seeds < 2 or "dictionary" in self._data.knows:
+            return None
+        return scored.dictionary((seed + 1) % n_seeds)
 
     def _compare(
         self, dictionary: np.ndarray, truth: np.ndarray, **signs: bool
@@ -115,6 +129,13 @@ class Scorer:
         if key not in self._comparisons:
             self._comparisons[key] = dictionary_metrics(dictionary, truth, **signs)
         return self._comparisons[key]
+
+
+def _each(
+    splits: Mapping[str, str], read: Callable[[str, int], np.ndarray], seed: int
+) -> dict[str, np.ndarray]:
+    """Read something of one seed in each of the splits."""
+    return {name: read(split, seed) for name, split in splits.items()}
 
 
 def read_dictionary(path: Path, codes: Codes, data: CellData) -> Callable[[int], np.ndarray] | None:

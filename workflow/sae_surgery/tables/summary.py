@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from sae_surgery.errors import SurgeryError
-from sae_surgery.metrics.bootstrap import intervals_of_means
+from sae_surgery.metrics.measures.bootstrap import intervals_of_means
 
 METRICS = {
     "mcc_id": "MCC, in distribution",

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sae_surgery.metrics.pairing import Pairing, active_latents
-from sae_surgery.metrics.support import ACTIVE
+from sae_surgery.metrics.measures.pairing import Pairing, active_latents
+from sae_surgery.metrics.measures.support import ACTIVE
 
 
 class Detection(NamedTuple):

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sae_surgery.metrics.bootstrap import groups
-from sae_surgery.metrics.matching import SMALLEST_NORM, correlation, match
+from sae_surgery.metrics.measures.bootstrap import groups
+from sae_surgery.metrics.measures.matching import SMALLEST_NORM, correlation, match
 
 SMALLEST_VARIANCE = 1e-8
 """A latent is active in a split where its variance exceeds this."""

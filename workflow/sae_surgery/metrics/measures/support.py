@@ -4,8 +4,28 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sae_surgery.metrics.measures.quantity import Quantity
+
 ACTIVE = 1e-4
 """An entry of a code is active where its magnitude exceeds this."""
+
+QUANTITIES = {
+    "support_precision": Quantity(
+        "Support precision", "share of the active atoms whose matched latent is active", "higher"
+    ),
+    "support_recall": Quantity(
+        "Support recall", "share of the active latents whose matched atom is active", "higher"
+    ),
+    "support_f1": Quantity(
+        "Support F1", "harmonic mean of support precision and recall", "higher", quoted=True
+    ),
+    "support_l0_true": Quantity("Active latents", "number of active latents"),
+    "support_l0_matched": Quantity(
+        "Matched active atoms", "number of active atoms that have a matched latent"
+    ),
+    "support_l0_total": Quantity("Active atoms", "number of active atoms"),
+}
+"""What the fields of `Support` are called in tables and figures."""
 
 
 class Support(NamedTuple):

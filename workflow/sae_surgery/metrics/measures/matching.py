@@ -54,7 +54,7 @@ def correlation(true: np.ndarray, inferred: np.ndarray) -> np.ndarray:
     """
     _check_lengths(true, inferred)
     # Numba is imported here because it takes longer than all else that a reader of results needs.
-    from sae_surgery.metrics.columns import correlate, count_nonzero
+    from sae_surgery.metrics.measures.columns import correlate, count_nonzero
 
     # The loops run along rows.
     true = np.ascontiguousarray(true)
@@ -94,7 +94,7 @@ def match(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if similarity.size and not (similarity.min() >= 0 and similarity.max() < np.inf):
         found = similarity[~((similarity >= 0) & (similarity < np.inf))][0]
         raise ValueError(f"similarity: must be finite and not negative, got {found}")
-    from sae_surgery.metrics.assignment import assign, upper_bound
+    from sae_surgery.metrics.measures.assignment import assign, upper_bound
 
     similarity = np.ascontiguousarray(similarity, dtype=np.float64)
     partner, prices = assign(similarity)

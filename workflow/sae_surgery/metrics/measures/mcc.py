@@ -8,8 +8,8 @@ columns, whose chance correlations count in the mean: that is how the published 
 
 import numpy as np
 
-from sae_surgery.metrics.matching import correlation, match
-from sae_surgery.metrics.pairing import FEWEST_SAMPLES, active_latents, take_columns
+from sae_surgery.metrics.measures.matching import correlation, match
+from sae_surgery.metrics.measures.pairing import FEWEST_SAMPLES, active_latents, take_columns
 
 PADDING_SEED = 42
 

@@ -10,16 +10,16 @@ from numpy.random import Generator, RandomState
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from sae_surgery.problems.paper import Cell
+from sae_surgery.problems.laws.sizes import PaperSizes
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 
 
-def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:
+def draw_dictionary(cell: PaperSizes, stream: RandomState) -> NDArray[np.float64]:
     """Draw A, the first thing to come from a stream.
 
     Entries are standard normal, columns are then scaled in place: at 10⁶ latents a second matrix of
-    that size would be felt. Norms are one, or `unequal_norms` where the cell has a ratio of them.
+    that size would be felt. Norms are one, or `spread_norms` where the cell has a ratio of them.
 
     Returns
     -------
@@ -32,24 +32,26 @@ def draw_dictionary(cell: Cell, stream: RandomState) -> NDArray[np.float64]:
         squared_norms += row * row
     dictionary /= np.sqrt(squared_norms)
     if cell.norm_ratio > 1:
-        dictionary *= unequal_norms(cell)
+        dictionary *= spread_norms(cell.n_latents, cell.norm_ratio)
     return dictionary
 
 
-def unequal_norms(cell: Cell) -> NDArray[np.float64]:
-    """Return norms (latent,) whose logarithms fill the range that the cell's ratio allows around 0.
+def spread_norms(n_latents: int, ratio: float) -> NDArray[np.float64]:
+    """Return norms (latent,) whose logarithms fill the range that a ratio allows around 0.
 
     They go by the latent's number times the golden ratio, modulo 1, and so are spread alike among
     any neighbours: the pools of in and out of distribution do not differ in them.
     """
-    places = np.arange(cell.n_latents) * GOLDEN_RATIO % 1
-    return cell.norm_ratio ** (places - 0.5)
+    places = np.arange(n_latents) * GOLDEN_RATIO % 1
+    return ratio ** (places - 0.5)
 
 
 def draw_codes(
-    cell: Cell, stream: RandomState | Generator
+    cell: PaperSizes, n_id: int, n_ood: int, stream: RandomState | Generator
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Draw the sparse codes, from a stream that has given the dictionary or one of another kind.
+
+    Of the samples, `n_id` are in distribution and come first, `n_ood` out of distribution.
 
     In distribution a fair coin says whether latent 0 is active. If so, the other active latents
     come from the first half; if not, all come from anywhere but latent 0. Out of distribution
@@ -63,12 +65,12 @@ def draw_codes(
     magnitude : ndarray of float64, shape (sample, active)
         Their values, uniform in [0, 1).
     """
-    n_drawn = cell.n_samples + cell.n_ood
+    n_drawn = n_id + n_ood
     support = np.zeros((n_drawn, cell.k), np.int32)
     magnitude = np.empty((n_drawn, cell.k))
     start_of_ood_pool = cell.n_latents - cell.n_ood_pool
     for row in range(n_drawn):
-        if row >= cell.n_samples:
+        if row >= n_id:
             support[row, 1:] = _choose(stream, start_of_ood_pool, cell.n_latents, cell.k - 1)
         elif stream.binomial(1, 0.5):
             support[row, 1:] = _choose(stream, 1, start_of_ood_pool, cell.k - 1)
@@ -97,17 +99,16 @@ def observe(
     ----------
     dictionary : ndarray, shape (obs, latent)
     support, magnitude : ndarray, shape (sample, active)
+        A support of −1 fills up samples with fewer active latents than others.
 
     Returns
     -------
     ndarray of float64, shape (sample, obs)
     """
-    n_samples, k = support.shape
-    occurring, column = np.unique(support, return_inverse=True)
-    row_starts = np.arange(0, n_samples * k + 1, k)
-    codes = csr_array(
-        (magnitude.ravel(), column.ravel(), row_starts), shape=(n_samples, len(occurring))
-    )
+    active = support >= 0
+    occurring, column = np.unique(support[active], return_inverse=True)
+    row_starts = np.concatenate([[0], np.cumsum(active.sum(axis=1))])
+    codes = csr_array((magnitude[active], column, row_starts), shape=(len(support), len(occurring)))
     return codes @ dictionary[:, occurring].T
 
 
@@ -141,5 +142,6 @@ def dense_codes(
     ndarray of float64, shape (sample, latent)
     """
     codes = np.zeros((len(support), n_latents))
-    np.put_along_axis(codes, support, magnitude, axis=1)
+    rows, places = np.nonzero(support >= 0)
+    codes[rows, support[rows, places]] = magnitude[rows, places]
     return codes

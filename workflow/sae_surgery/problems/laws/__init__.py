@@ -1,0 +1,1 @@
+"""Laws that synthetic problems are composed of: supports, magnitudes, dictionaries, noise."""
