@@ -2,8 +2,8 @@
 
 Each step runs in a process of its own, with the arguments that the workflow gives, under both
 protocols. Its peak of resident memory stands beside what `sae_surgery.plan.costs` asks for, of
-which a unit test says whether it is enough and not too much. Budgets of training are tiny, since memory
-does not depend on them; numbers of samples are the paper's.
+which a unit test says whether it is enough and not too much. Budgets of training are tiny, since
+memory does not depend on them; numbers of samples are the paper's.
 """
 
 import argparse

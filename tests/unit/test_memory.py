@@ -4,13 +4,13 @@ import csv
 from pathlib import Path
 
 import pytest
+from sae_surgery.problems.fresh import fresh_cell
 
 from benchmarks.memory_of_steps import run_of
 from sae_surgery import methods, surgeries
 from sae_surgery.files import encoding
 from sae_surgery.plan import costs, summary
 from sae_surgery.plan.estimates import Job, request
-from sae_surgery.problems.fresh import fresh_cell
 from sae_surgery.problems.paper import Cell
 
 TABLE = Path(__file__).parents[2] / "docs" / "memory.csv"

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 import xarray
+from sae_surgery.data import CellData
+from sae_surgery.problem import Cell
+from sae_surgery.store import Origin, Variable
 
 from sae_surgery import store
-from sae_surgery.data import CellData
 from sae_surgery.errors import SurgeryError
-from sae_surgery.problem import Cell
 from sae_surgery.steps.simulate import simulate
-from sae_surgery.store import Origin, Variable
 
 TEXT = np.array(["train", "val", "größer"])
 
