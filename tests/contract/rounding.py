@@ -15,19 +15,20 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from sae_surgery.metrics.panel import paper_panel
 from torch import Tensor
 
-from sae_surgery import methods
+from sae_surgery import methods, metrics
 from sae_surgery.files.data import SCORED, CellData
 from sae_surgery.files.encoding import as_tensor
 from sae_surgery.inference.fista import fista
 from sae_surgery.methods.base import Lesson, Method, Model
-from sae_surgery.metrics.measures.dictionary import dictionary_metrics
+from sae_surgery.metrics.base import Seen, Target
 from sae_surgery.pages.comparison.criteria import RELATIVE, kind_of
 from sae_surgery.pages.comparison.rounding import TABLE
-from sae_surgery.problems.paper import Cell, compressed_sensing_dim
+from sae_surgery.problems.laws.sizes import compressed_sensing_dim
+from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.simulate import simulate
+from sae_surgery.tables.scoring import SPLITS
 
 METHODS = ("sae_relu", "sae_jumprelu")
 READINGS = {
@@ -54,6 +55,8 @@ RERUNS = {
     )
 }
 """How often each method is trained anew, by cell: less where that takes long."""
+NOT_COMPARED = ("acc_n_iter", "explained_variance_")
+"""Where the probe stopped is no score, and of explained variance no number was published."""
 LAST_BIT = 2.0**-23
 CPU = torch.device("cpu")
 
@@ -127,20 +130,17 @@ def _read(reading: str, method: Method, model: Model, observed: Tensor, cell: Ce
 
 
 def _score(data: CellData, place: int, model: Model, codes: Mapping[str, Tensor]) -> dict:
-    scores = paper_panel(
-        codes_id=codes["val"][place].numpy(),
-        codes_ood=codes["ood"][place].numpy(),
-        true_id=data.true_codes("val", place),
-        labels_id=data.labels("val", place),
-        true_ood=data.true_codes("ood", place),
-        labels_ood=data.labels("ood", place),
-        dictionary=model.tensor("dictionary")[place].numpy(),
-        truth=data.dictionary()[place],
-        compare=dictionary_metrics,
+    true = {name: data.true_codes(split, place) for name, split in SPLITS.items()}
+    truth = data.dictionary(place)
+    target = Target(
+        observations={name: each @ truth.T for name, each in true.items()},
+        codes=true,
+        labels={name: data.labels(split, place) for name, split in SPLITS.items()},
+        truth=truth,
     )
-    # Where the probe stopped is no score.
-    del scores["acc_n_iter"]
-    return scores
+    own = {name: codes[split][place].numpy() for name, split in SPLITS.items()}
+    scores = metrics.score("paper", Seen(target, own, model.tensor("dictionary")[place].numpy()))
+    return {name: scores[name] for name in scores if not name.startswith(NOT_COMPARED)}
 
 
 def main() -> None:

@@ -7,12 +7,11 @@ import pytest
 from bench import CELL, SEEDS, brief_settings
 from test_surgeries import BRIEF as BRIEF_SURGERIES
 
-from sae_surgery import methods, surgeries
+from sae_surgery import methods, metrics, surgeries
 from sae_surgery.files import store
 from sae_surgery.files.codes import Codes
 from sae_surgery.files.data import SCORED, CellData
-from sae_surgery.metrics import strict
-from sae_surgery.problems import fresh
+from sae_surgery.problems.laws import fresh
 from sae_surgery.steps.assess import assess
 from sae_surgery.steps.audit import audit
 from sae_surgery.steps.encode import encode
@@ -127,7 +126,7 @@ def test_oracle_codes_are_optimal_and_beat_chance(strict_bench):
     output = strict_bench.bench.folder / "strict_metrics.nc"
     evaluate(strict_bench.data(), codes, models, "strict", output)
     file = store.read(output, "metrics")
-    assert set(strict.DESCRIPTIONS) <= set(file.data_vars)
+    assert set(metrics.quantities("strict")) <= set(file.data_vars)
     mcc = file["mcc_ood"].mean("seed").to_series()
     mcc.index = names
     assert mcc["fista_oracle"] > mcc["random_dictionary"] + 0.3

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from figure_tables import make_table
-from sae_surgery import figures
+from sae_surgery import figures, metrics
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures import audit
-from sae_surgery.metrics import panel, strict
 from sae_surgery.tables.corrections import CORRECTIONS, SCORES, corrected
 
 SCORINGS = ("published", "remeasured", "resampled", "refitted", "strict")
@@ -15,7 +14,7 @@ SCORINGS = ("published", "remeasured", "resampled", "refitted", "strict")
 
 def scorings():
     """Give each metric of each scoring a value of its own."""
-    names = {**panel.DESCRIPTIONS, **strict.DESCRIPTIONS}
+    names = {**metrics.quantities("paper"), **metrics.quantities("strict")}
     return {
         scoring: {name: np.array([100.0 * which + place]) for place, name in enumerate(names)}
         for which, scoring in enumerate(SCORINGS)
@@ -30,17 +29,17 @@ def test_a_correction_changes_the_scores_it_names_and_no_others(name):
 
 
 def test_corrections_are_read_off_metrics_that_there_are():
-    panels = {
-        "published": panel,
-        "resampled": panel,
-        "refitted": panel,
-        "remeasured": strict,
-        "strict": strict,
+    protocols = {
+        "published": "paper",
+        "resampled": "paper",
+        "refitted": "paper",
+        "remeasured": "strict",
+        "strict": "strict",
     }
     for correction in CORRECTIONS.values():
-        described = panels[correction.scoring].DESCRIPTIONS
-        assert set(correction.scores.values()) <= set(described)
-        assert set(correction.scores) <= set(SCORES) <= set(panel.DESCRIPTIONS)
+        there_are = metrics.quantities(protocols[correction.scoring])
+        assert set(correction.scores.values()) <= set(there_are)
+        assert set(correction.scores) <= set(SCORES) <= set(metrics.quantities("paper"))
 
 
 def test_the_last_correction_is_all_of_them():

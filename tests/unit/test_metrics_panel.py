@@ -1,12 +1,13 @@
-"""The panel: every metric by name, and what is missing is said to be missing."""
+"""The published protocol: every metric by name, and what is missing is said to be missing."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
 
+from panels import seen
+from sae_surgery import metrics
 from sae_surgery.metrics.measures.auc import best_column_auc
 from sae_surgery.metrics.measures.dictionary import dictionary_metrics
 from sae_surgery.metrics.measures.mcc import mcc_id, mcc_ood
@@ -14,6 +15,7 @@ from sae_surgery.metrics.measures.probe import accuracy
 from sae_surgery.metrics.measures.support import support_metrics
 
 SIX = {"mcc_id", "mcc_ood", "acc_id", "acc_ood", "auc_id", "auc_ood"}
+QUANTITIES = metrics.quantities("paper")
 ORDER = np.array([1, 2, 3, 4, 5, 0])
 
 
@@ -34,9 +36,13 @@ def truth() -> np.ndarray:
     return np.random.default_rng(1).normal(size=(4, 6))
 
 
+def paper_panel(*splits, **further):
+    return metrics.score("paper", seen(*splits, **further))
+
+
 def test_without_a_dictionary_the_six_are_numbers_and_the_rest_is_missing(splits):
     panel = paper_panel(*splits)
-    assert set(panel) == set(DESCRIPTIONS)
+    assert set(panel) == set(QUANTITIES)
     assert {name for name, value in panel.items() if np.isfinite(value)} == SIX | {"acc_n_iter"}
 
 
@@ -56,7 +62,7 @@ def test_each_of_the_six_is_what_its_own_module_says(splits):
 
 def test_with_a_dictionary_everything_is_a_plain_number(splits, truth):
     panel = paper_panel(*splits, dictionary=truth[:, ORDER], truth=truth)
-    assert set(panel) == set(DESCRIPTIONS)
+    assert set(panel) == set(QUANTITIES)
     assert all(type(value) is float and np.isfinite(value) for value in panel.values())
 
 
@@ -71,21 +77,26 @@ def test_support_is_judged_under_the_dictionary_matching(splits, truth):
 
 
 def test_every_description_has_a_text_of_its_own_and_units():
-    texts = [text for text, _ in DESCRIPTIONS.values()]
+    texts = [quantity.long_name for quantity in QUANTITIES.values()]
     assert len(set(texts)) == len(texts)
-    assert {units for _, units in DESCRIPTIONS.values()} == {"1", "rad"}
+    assert {quantity.units for quantity in QUANTITIES.values()} == {"1", "rad"}
 
 
-def test_a_dictionary_needs_the_truth_and_the_width_of_the_codes(splits, truth):
-    with pytest.raises(ValueError, match="truth"):
-        paper_panel(*splits, dictionary=truth)
+def test_without_the_truth_all_that_compares_a_dictionary_with_it_is_missing(splits):
+    panel = paper_panel(*splits, dictionary=np.eye(6)[:, ORDER])
+    missing = {name for name, value in panel.items() if np.isnan(value)}
+    assert missing == {name for name in panel if name.startswith(("dictionary_", "support_"))}
+
+
+def test_a_dictionary_needs_the_width_of_the_codes(splits, truth):
     with pytest.raises(ValueError, match="each of the 6 code columns, got 5"):
         paper_panel(*splits, dictionary=truth[:, :5], truth=truth)
 
 
-def test_importing_the_panel_is_cheap():
+def test_importing_the_metrics_is_cheap():
     heavy = "{'torch', 'sklearn', 'scipy'}"
-    check = f"import sys, sae_surgery.metrics.panel; sys.exit(bool({heavy} & set(sys.modules)))"
+    load = "import sys; from sae_surgery import metrics; metrics.quantities('paper')"
+    check = f"{load}; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 

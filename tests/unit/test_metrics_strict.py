@@ -1,10 +1,12 @@
-"""The strict panel: perfect codes score 1, noise scores chance, and padding never enters."""
+"""The strict protocol: perfect codes score 1, noise scores chance, and padding never enters."""
 
 import numpy as np
 import pytest
 
-from sae_surgery.metrics import strict
+from panels import seen
+from sae_surgery import metrics
 from sae_surgery.metrics.measures.auc import auc_with_interval, column_auc
+from sae_surgery.metrics.measures.bootstrap import interval
 from sae_surgery.metrics.measures.mcc import mcc_id
 from sae_surgery.metrics.measures.optimality import largest_relative_gap
 from sae_surgery.metrics.measures.pairing import mean_correlation, pair, recovery
@@ -12,6 +14,7 @@ from sae_surgery.metrics.measures.probe import accuracy
 
 N_SAMPLES, N_LATENTS, OBS_DIM = 2000, 20, 12
 CELLS = {"id": 0, "ood": 1}
+QUANTITIES = metrics.quantities("strict")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def targets(truth):
     for split, seed in CELLS.items():
         true = sparse(seed)
         parts |= {f"true_{split}": true, f"labels_{split}": true[:, 0] > 0.5}
-    return parts | strict.prepare(**parts, truth=truth) | {"truth": truth}
+    return parts | {"truth": truth}
 
 
 def sparse(seed, n_samples=N_SAMPLES, n_latents=N_LATENTS):
@@ -34,9 +37,9 @@ def sparse(seed, n_samples=N_SAMPLES, n_latents=N_LATENTS):
     return rng.uniform(0.01, 1, shape) * (rng.uniform(size=shape) < 0.3)
 
 
-def measure(targets, codes_id, codes_ood, dictionary=None, lam=None):
+def measure(targets, codes_id, codes_ood, dictionary=None, **further):
     codes = {"codes_id": codes_id, "codes_ood": codes_ood}
-    return strict.strict_panel(**codes, **targets, dictionary=dictionary, lam=lam)
+    return metrics.score("strict", seen(**codes, **targets, dictionary=dictionary, **further))
 
 
 def mcc(true, codes, pairing=None):
@@ -73,10 +76,12 @@ def test_an_opposite_atom_is_right_if_its_codes_are_opposite_too(targets, truth)
 
 
 def test_every_metric_is_described_and_a_plain_number(targets, truth):
-    panel = measure(targets, targets["true_id"], targets["true_ood"], truth, lam=0.1)
-    assert set(panel) == set(strict.DESCRIPTIONS)
+    panel = measure(
+        targets, targets["true_id"], targets["true_ood"], truth, lam=0.1, other_atoms=truth
+    )
+    assert set(panel) == set(QUANTITIES)
     assert all(type(value) is float and np.isfinite(value) for value in panel.values())
-    texts = [text for text, _ in strict.DESCRIPTIONS.values()]
+    texts = [quantity.long_name for quantity in QUANTITIES.values()]
     assert len(set(texts)) == len(texts)
 
 
@@ -84,6 +89,7 @@ def test_without_a_dictionary_only_what_describes_it_is_missing(targets):
     panel = measure(targets, targets["true_id"], targets["true_ood"])
     missing = {name for name, value in panel.items() if np.isnan(value)}
     described = "dictionary_", "explained_variance_", "largest_gap"
+    described += "norm_ratio_", "refit_ratio_", "distinct_latents", "stability"
     assert missing == {name for name in panel if name.startswith(described)}
 
 
@@ -135,8 +141,7 @@ def test_accuracy_is_held_out():
     true[:, 0] = rng.uniform(0, 1, 400)
     labels, noise = true[:, 0] > 0.5, rng.normal(size=(400, 100))
     both = {"true_id": true, "labels_id": labels, "true_ood": true, "labels_ood": labels}
-    prepared = strict.prepare(**both, truth=np.eye(N_LATENTS))
-    panel = measure(both | prepared | {"truth": np.eye(N_LATENTS)}, noise, noise)
+    panel = measure(both | {"truth": np.eye(N_LATENTS)}, noise, noise)
     assert accuracy(noise, labels, noise, labels).acc_id > 0.7
     assert panel["acc_id"] == pytest.approx(0.5, abs=0.1)
     assert panel["acc_id_low"] < 0.55
@@ -172,7 +177,7 @@ def test_an_interval_over_samples_holds_its_value_and_shrinks_with_their_number(
         true = sparse(8, n_samples)
         codes = true + np.random.default_rng(8).normal(size=true.shape)
         sums, n_active = recovery(true, codes, pair(true, codes))
-        low, high = strict.interval(sums, lambda each, n=n_active: mean_correlation(each, n))
+        low, high = interval(sums, lambda each, n=n_active: mean_correlation(each, n))
         assert low < mcc(true, codes) < high
         widths.append(high - low)
     assert 2.5 < widths[0] / widths[1] < 6.5

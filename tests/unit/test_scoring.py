@@ -5,13 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
 
+from panels import seen
+from sae_surgery import metrics
 from sae_surgery.tables import scoring
 from sae_surgery.tables.scoring import Scored, Scorer
 
 
-def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(monkeypatch):
+def test_outcomes_are_scored_by_the_metrics_and_shared_dictionaries_compared_once(monkeypatch):
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(2, 5, 6))
     true = rng.uniform(size=(2, 40, 6)) * (rng.uniform(size=(2, 40, 6)) < 0.5)
@@ -19,8 +20,11 @@ def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(
     dictionaries = rng.normal(size=(2, 2, 5, 6))
     which = (0, 1, 0)
     data = SimpleNamespace(
+        cell=SimpleNamespace(name="made up"),
         seeds=(0, 1),
-        cell=SimpleNamespace(name="cell"),
+        knows=("dictionary", "codes", "labels"),
+        scored=("val", "ood"),
+        keeps_observations=False,
         dictionary=lambda seed: truth[seed],
         true_codes=lambda split, seed: true[seed],
         labels=lambda split, seed: true[seed, :, 0] > 0.3,
@@ -34,16 +38,16 @@ def test_outcomes_are_scored_by_the_panel_and_shared_dictionaries_compared_once(
     monkeypatch.setattr(
         scoring, "dictionary_metrics", lambda *pair: compared.append(pair) or compare(*pair)
     )
-    all_scored = [
+    scored = [
         Scored(outcomes, dictionaries[which[outcome]].__getitem__, (outcome,))
         for outcome in range(3)
     ]
-    for outcome, scores in enumerate(Scorer(data, "paper").score(all_scored)):
-        dictionary = dictionaries[which[outcome]]
+    for outcome, scores in enumerate(Scorer(data, "paper").score(scored)):
         for seed in range(2):
             split = true[seed], codes[outcome, seed], true[seed, :, 0] > 0.3
-            panel = paper_panel(*split, *split, dictionary[seed], truth[seed])
-            assert {name: scores[name][seed] for name in DESCRIPTIONS} == panel
+            dictionary = dictionaries[which[outcome]][seed]
+            expected = metrics.score("paper", seen(*split, *split, dictionary, truth[seed]))
+            assert {name: values[seed] for name, values in scores.items()} == expected
     assert len(compared) == 4
 
 
@@ -61,12 +65,15 @@ def test_true_codes_are_made_once_a_seed_and_gone_before_the_next(protocol):
 
     data = SimpleNamespace(
         seeds=(0, 1, 2),
-        cell=SimpleNamespace(name="cell"),
+        cell=SimpleNamespace(name="cell", n_ood=40),
+        knows=("dictionary", "codes", "labels"),
+        scored=("val", "ood"),
+        keeps_observations=False,
         dictionary=lambda seed: rng.normal(size=(5, 6)),
         true_codes=true_codes,
         labels=lambda split, seed: true[seed, :, 0] > 0.3,
     )
-    codes = SimpleNamespace(dense=lambda split, seed: true[seed].copy())
+    codes = SimpleNamespace(dense=lambda split, seed: true[seed].copy(), lacks=lambda seed: False)
     scores = Scorer(data, protocol).score([Scored(codes, None)] * 4)
     assert [seed for seed, _ in made] == [0, 0, 1, 1, 2, 2]
     assert all(each["mcc_id"] == pytest.approx([1, 1, 1]) for each in scores)
