@@ -80,8 +80,7 @@ OTHERS = {"audit": {"condition": [*CORRECTIONS], "n_latents": [50, 100]}}
 def make_table(experiment, methods=tuple(LEVELS), seeds=3):
     """Make a table of an experiment; every variable is its method's level and a little noise."""
     axes = (SWEEPS | SURGERIES | OTHERS)[experiment]
-    of_codes = experiment in SWEEPS and experiment != "scaling"
-    names = [*METRICS] if of_codes else [*metrics.quantities("paper"), "val_mse", "val_l0"]
+    names = [*dict.fromkeys([*METRICS, *metrics.quantities("paper"), "val_mse", "val_l0"])]
     random = np.random.default_rng(0)
     shape = (len(methods), *map(len, axes.values()), seeds)
     level = np.reshape([LEVELS[m][2] for m in methods], (-1,) + (1,) * (len(shape) - 1))

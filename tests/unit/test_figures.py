@@ -13,13 +13,15 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from figure_tables import LEVELS, OTHERS, SURGERIES, SWEEPS, make_table
+from figure_tables import LEVELS, SWEEPS, make_table
 from sae_surgery import figures
 from sae_surgery.drawing import style
 from sae_surgery.drawing.sweep import draw_sweep, is_geometric, short_number
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures.scaling import _apart
 from sae_surgery.tables.summary import METRICS
+
+ALL = pytest.mark.parametrize("name", figures.available())
 
 
 def draw(experiment, table):
@@ -62,7 +64,7 @@ def test_figures_are_found_without_drawing_anything():
         [sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8"
     )
     assert shown.stdout.split() == [
-        *sorted([*SWEEPS, *SURGERIES, *OTHERS, "matched_sparsity"]),
+        *sorted(path.stem for path in figures.FOLDER.glob("[!_]*.py")),
         "latents",
     ]
 
@@ -75,24 +77,26 @@ def test_an_unknown_figure_is_refused_with_the_known_ones(call, name):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES | OTHERS)
-def test_every_figure_keeps_the_contract(experiment, tmp_path):
-    figure, table = figures.load(experiment), make_table(experiment)
-    assert figures.inputs(experiment) == figure.INPUTS == (experiment,)
+@ALL
+def test_every_figure_keeps_the_contract(name, tmp_path):
+    figure = figures.load(name)
+    tables = {experiment: make_table(experiment) for experiment in figures.inputs(name)}
+    assert figures.inputs(name) == figure.INPUTS
     assert "?" in figure.QUESTION
-    drawings = figure.draw({experiment: table})
-    assert list(drawings) == [experiment, f"{experiment}_all"]
+    drawings = figure.draw(tables)
+    assert list(drawings) == [name, f"{name}_all"]
     for stem, drawing in drawings.items():
         style.save(drawing, [tmp_path / f"{stem}.png"])
         with Image.open(tmp_path / f"{stem}.png") as image:
             assert image.width == round(style.TEXT_WIDTH * 300)
-    assert list(figure.numbers({experiment: table}))[:3] == ["method", "title", "family"]
+    assert list(figure.numbers(tables))[:3] == ["method", "title", "family"]
 
 
-@pytest.mark.parametrize("experiment", SWEEPS | SURGERIES | OTHERS)
-def test_a_figure_without_its_table_says_which(experiment):
-    with pytest.raises(SurgeryError, match=f"needs the table '{experiment}', got: other"):
-        figures.load(experiment).draw({"other": make_table("latents")})
+@ALL
+def test_a_figure_without_its_table_says_which(name):
+    first = figures.inputs(name)[0]
+    with pytest.raises(SurgeryError, match=f"needs the table '{first}', got: other"):
+        figures.load(name).draw({"other": make_table("latents")})
 
 
 @pytest.mark.parametrize("lacking", ["auc_ood", "title", "family", "n_latents"])

@@ -1,0 +1,72 @@
+"""The newcomer's guide: its examples, saved as printed, work and pass the contract tests."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs/adding.md").read_text()
+FILES = re.findall(r"Save this as `([^`]+)`[^`]*?\n\n```\w+\n(.*?)```\n", GUIDE, re.DOTALL)
+"""Path and text of each file that is to be saved."""
+TESTS = (
+    "contract/newcomers.py",
+    "contract/test_methods.py",
+    "contract/test_surgeries.py",
+    "contract/test_metrics.py",
+    "contract/test_problems.py",
+    "unit/test_figures.py",
+)
+HELPERS = ("conftest.py", "contract/bench.py", "contract/conftest.py", "unit/figure_tables.py")
+NAMES = [Path(path).stem for path, _ in FILES if path.endswith(".py")]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Copy the package and its contract tests, and save the examples among them."""
+    folder = tmp_path_factory.mktemp("project")
+    for path in ("workflow", "config"):
+        shutil.copytree(ROOT / path, folder / path)
+    for path in (*TESTS, *HELPERS):
+        (folder / "tests" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "tests" / path, folder / "tests" / path)
+    for path, text in FILES:
+        assert not (folder / path).exists()
+        (folder / path).write_text(text)
+    return folder
+
+
+def test_each_kind_of_part_has_one_example_and_nothing_else_is_printed_as_a_file():
+    folders = [path.split("/")[-2] for path, _ in FILES]
+    assert folders == ["methods", "surgeries", "metrics", "figures", "problems", "config"]
+    assert len(re.findall(r"^```(?:python|yaml)$", GUIDE, re.MULTILINE)) == len(FILES)
+
+
+def test_examples_keep_the_style_of_the_house(project):
+    paths = [path for path, _ in FILES if path.endswith(".py")]
+    settings = ROOT / "pyproject.toml"
+    for check in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *check, "--config", settings, "--no-cache", *paths]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_examples_work_and_pass_the_tests_that_they_get_for_free(project):
+    paths = [f"tests/{path}" for path in TESTS]
+    chosen = " or ".join(["newcomers", *NAMES])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *paths, "-k", chosen],
+        cwd=project,
+        # The copy's package, not the installed one.
+        env=os.environ | {"PYTHONPATH": str(project / "workflow"), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    order = "methods", "surgeries", "metrics", "figures", "problems"
+    for kind, name in zip(order, NAMES, strict=True):
+        assert re.search(rf"test_{kind}.py::\w+\[{name}.*PASSED", done.stdout)
