@@ -1,4 +1,4 @@
-"""The example without Snakemake, run as its first lines say; what it stands on, beside the files."""
+"""The example without Snakemake, run as its first lines say, and the samples that it works with."""
 
 import subprocess
 import sys
