@@ -6,7 +6,7 @@ python examples/without_snakemake.py    # half a minute
 import torch
 
 from sae_surgery import methods, metrics, problems
-from sae_surgery.methods.base import Problem
+from sae_surgery.methods.base import Lesson
 from sae_surgery.metrics.base import Seen, Target
 from sae_surgery.problems.laws.splits import by_split
 
@@ -33,7 +33,7 @@ for name, settings in BUDGETS.items():
     method = methods.load(name, settings)
     seen = {split: tensor(samples[split].observations) for split in method.learns_from}
     truth = tensor(drawn.dictionary) if "dictionary" in method.knows else None
-    model = method.fit(Problem(problem, (SEED,), CPU, seen, truth)).model
+    model = method.fit(Lesson(problem, (SEED,), CPU, seen, truth)).model
     codes = {s: method.encode(model, tensor(y), problem)[0] for s, y in target.observations.items()}
     codes, atoms = {s: z.numpy() for s, z in codes.items()}, model.tensor("dictionary")[0].numpy()
     scores = metrics.score("paper", Seen(target, codes, atoms))

@@ -13,7 +13,7 @@ from benchmarks.problems import SAMPLES_PER_LATENT, K
 from sae_surgery.drawing import style
 from sae_surgery.learning.incremental import IncrementalLearning
 from sae_surgery.machine.atomic import write_text
-from sae_surgery.problems.paper import compressed_sensing_dim
+from sae_surgery.problems.laws.sizes import compressed_sensing_dim
 
 LARGEST = 3
 """Sizes whose growth is fitted; at the smallest, time goes into what does not depend on n."""

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.harness import Comparison, Contestant, Readings
-from sae_surgery.problems.paper import Cell, compressed_sensing_dim
+from sae_surgery.problems.laws.sizes import compressed_sensing_dim
+from sae_surgery.problems.paper import Cell
 
 LIMITS = {(10_000, 100_000): 8.0, (1_000_000, 1000): 16.0}
 """GB by latents and samples."""

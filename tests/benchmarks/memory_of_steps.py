@@ -22,7 +22,8 @@ from sae_surgery import cli, methods, surgeries
 from sae_surgery.plan import config, costs
 from sae_surgery.plan.config import Run
 from sae_surgery.plan.estimates import Job, request
-from sae_surgery.problems.paper import Cell, compressed_sensing_dim
+from sae_surgery.problems.laws.sizes import compressed_sensing_dim
+from sae_surgery.problems.paper import Cell
 
 SEEDS = {500: [0, 1, 2], 1000: [0, 1, 2], 3000: [0]}
 """By number of latents: what grows with the number of seeds shows at smaller sizes."""

@@ -14,7 +14,8 @@ from sae_surgery.problems.laws.sampling import (
     labels,
     observe,
 )
-from sae_surgery.problems.paper import Cell, compressed_sensing_dim
+from sae_surgery.problems.laws.sizes import compressed_sensing_dim
+from sae_surgery.problems.paper import Cell
 
 K = 10
 LAM = 0.1

@@ -132,8 +132,8 @@ def test_the_figure_draws_the_table(made, scored, tmp_path):
 
 
 def test_the_configuration_chooses_the_problem_and_sweeps_its_setting():
-    given = yaml.safe_load(Path("config/quick.yaml").read_text())
-    mine = yaml.safe_load(Path("config/mine.yaml").read_text())
+    given = yaml.safe_load(Path("config/quick.yaml").read_text(encoding="utf-8"))
+    mine = yaml.safe_load(Path("config/mine.yaml").read_text(encoding="utf-8"))
     # As Snakemake lays one over the other.
     run = config.load(given | mine | {"sweeps": given["sweeps"] | mine["sweeps"]})
     assert [cell.name for cell in run.cells.values()] == [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs/adding.md").read_text()
+GUIDE = (ROOT / "docs/adding.md").read_text(encoding="utf-8")
 FILES = re.findall(r"Save this as `([^`]+)`[^`]*?\n\n```\w+\n(.*?)```\n", GUIDE, re.DOTALL)
 """Path and text of each file that is to be saved."""
 COMMANDS = [found.strip() for found in re.findall(r"^snakemake ([^#\n]*)", GUIDE, re.MULTILINE)]
@@ -42,7 +42,7 @@ def project(tmp_path_factory):
         shutil.copy(ROOT / "tests" / path, folder / "tests" / path)
     for path, text in FILES:
         assert not (folder / path).exists()
-        (folder / path).write_text(text)
+        (folder / path).write_text(text, encoding="utf-8")
     return folder
 
 
@@ -57,7 +57,9 @@ def test_examples_keep_the_style_of_the_house(project):
     settings = ROOT / "pyproject.toml"
     for check in (["check"], ["format", "--check"]):
         command = [sys.executable, "-m", "ruff", *check, "--config", settings, "--no-cache", *paths]
-        done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=project, capture_output=True, text=True, encoding="utf-8"
+        )
         assert done.returncode == 0, done.stdout
 
 
@@ -94,6 +96,7 @@ def run(project, module, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout[-5000:]
     return done.stdout

@@ -16,7 +16,9 @@ EXAMPLE = Path(__file__).parents[2] / "examples/without_snakemake.py"
 
 
 def test_the_example_prints_a_table_in_which_sparse_coding_is_ahead():
-    done = subprocess.run([sys.executable, EXAMPLE], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, EXAMPLE], capture_output=True, text=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     head, *rows = done.stdout.splitlines()
     # A method's name may have a space.
@@ -26,7 +28,7 @@ def test_the_example_prints_a_table_in_which_sparse_coding_is_ahead():
 
 
 def test_the_example_is_short():
-    lines = [line for line in EXAMPLE.read_text().splitlines() if line.strip()]
+    lines = [line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if line.strip()]
     assert len(lines) <= 40
 
 

@@ -101,7 +101,7 @@ def test_of_the_group_only_what_was_missing_was_done_again(survivor):
 
 def test_only_members_that_had_begun_are_told_as_failed(survivor):
     (said,) = survivor.project.folder.glob(f".snakemake/slurm_logs/*/{survivor.group}.log")
-    begun = set(re.findall(r"^    log: (\S+)$", said.read_text(), re.MULTILINE))
+    begun = set(re.findall(r"^    log: (\S+)$", said.read_text(encoding="utf-8"), re.MULTILINE))
     failed = {re.search(r"log: (\S+) ", line)[1] for line in failures(survivor, "CANCELLED")}
     assert failed
     assert failed <= {log for log in begun if "simulate" not in log}

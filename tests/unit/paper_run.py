@@ -11,7 +11,7 @@ from sae_surgery.figures import available
 from sae_surgery.files import store
 from sae_surgery.files.store import Origin, Variable
 from sae_surgery.pages.claims import PAPER
-from sae_surgery.plan.config import SWEEP_VARIABLES
+from sae_surgery.pages.numbers import swept
 from sae_surgery.steps.claims import claims
 from sae_surgery.steps.numbers import numbers
 from sae_surgery.steps.verdict import verdict
@@ -37,7 +37,7 @@ COMPARISON = {
 def full_table(experiment, **made):
     """Make a table of `figure_tables` with the observation dimensions that every table has."""
     table = make_table(experiment, **made)
-    over = [name for name in table.sizes if name in SWEEP_VARIABLES]
+    over = [name for name in table.sizes if name in swept(table)]
     if "obs_dim" not in table:
         table["obs_dim"] = (over, np.full([table.sizes[name] for name in over], 20))
     return table

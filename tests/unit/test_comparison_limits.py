@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sae_surgery.metrics import mcc
+from sae_surgery.metrics.measures import mcc
 from sae_surgery.pages.comparison import accumulation, rounding
 from sae_surgery.pages.comparison.criteria import Criteria
 

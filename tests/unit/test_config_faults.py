@@ -82,7 +82,7 @@ def test_later_sources_are_laid_over_earlier_ones(tmp_path):
     texts = ("run: a\nsettings: {pca: {}, raw: {}}", "run: b\nsettings: {sae_relu: {epochs: 3}}")
     paths = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
     for path, text in zip(paths, texts, strict=True):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     given = configfile.read(paths, ["settings={sae_relu: {batch_size: 8}}"])
     assert given.value["run"] == "b"
     assert given.value["settings"] == {
@@ -288,10 +288,12 @@ def test_what_is_no_list_of_claims_is_refused_in_a_line(tmp_path, content, words
 
 def test_claims_are_checked_at_once_with_their_lines(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("- id: a\n  statment: x\n  made_in: y\n  checks: []\n- id: a\n  id: b\n")
+    path.write_text(
+        "- id: a\n  statment: x\n  made_in: y\n  checks: []\n- id: a\n  id: b\n", encoding="utf-8"
+    )
     with pytest.raises(SurgeryError, match=r"'1\.id' is given twice, in lines 5 and 6"):
         claims.load(path)
-    path.write_text("- id: a\n  statment: x\n  made_in: y\n  checks: []\n")
+    path.write_text("- id: a\n  statment: x\n  made_in: y\n  checks: []\n", encoding="utf-8")
     with pytest.raises(SurgeryError) as caught:
         claims.load(path)
     assert "mine.yaml:2: 0: unknown key 'statment'; did you mean" in str(caught.value)
@@ -300,7 +302,7 @@ def test_claims_are_checked_at_once_with_their_lines(tmp_path):
 
 def test_names_of_kept_runs_are_of_what_their_files_say():
     for (name, protocol), file in config.KEPT.items():
-        given = yaml.safe_load((ROOT / "config" / file).read_text())
+        given = yaml.safe_load((ROOT / "config" / file).read_text(encoding="utf-8"))
         assert (given["run"], given["protocol"]) == (name, protocol)
         run = config.load(given | {"redraw": False, "device": "cpu"})
         one = next(iter(run.experiments))
@@ -308,7 +310,11 @@ def test_names_of_kept_runs_are_of_what_their_files_say():
         with pytest.raises(config.ConfigError, match=f"run: '{name}'"):
             config.load(given | {"redraw": False, "seeds": [0]})
     folders = subprocess.run(
-        ["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True
+        ["git", "ls-files", "results"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     ).stdout.split()
     assert {path.split("/")[1] for path in folders} <= {name for name, _ in config.KEPT}
 
@@ -376,13 +382,14 @@ FIT = ["fit", "--method", "raw", "--data"]
     ],
 )
 def test_arguments_that_cannot_be_are_refused_in_a_line(tmp_path, arguments, complaint):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "sae_surgery", *arguments],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=120,
+        encoding="utf-8",
     )
     assert done.returncode == 2
     assert complaint in done.stderr
@@ -391,12 +398,14 @@ def test_arguments_that_cannot_be_are_refused_in_a_line(tmp_path, arguments, com
 
 def snakemake(*arguments):
     command = [sys.executable, "-m", "snakemake", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, encoding="utf-8"
+    )
 
 
 def test_snakemake_reads_files_and_command_line_so(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("settings: {sae_relu: {learning_rate: 1e-3}}\n")
+    path.write_text("settings: {sae_relu: {learning_rate: 1e-3}}\n", encoding="utf-8")
     nested = "settings={sae_relu: {epochs: 7}}"
     given = ("--config", "run=2026_11_21", "methods=null", nested, "--configfile", str(path))
     done = snakemake("--dry-run", "--printshellcmds", "models", *given)
@@ -407,7 +416,7 @@ def test_snakemake_reads_files_and_command_line_so(tmp_path):
 
 def test_snakemake_refuses_a_key_given_twice(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("seeds: [0]\nseeds: [1]\n")
+    path.write_text("seeds: [0]\nseeds: [1]\n", encoding="utf-8")
     done = snakemake("--dry-run", "data", "--configfile", str(path))
     assert done.returncode != 0
     assert (

@@ -42,7 +42,7 @@ def planted():
 
 
 def test_the_readme_says_what_is_counted_on_the_kept_tables(kept):
-    assert statement(kept) in flat((PROJECT / "README.md").read_text())
+    assert statement(kept) in flat((PROJECT / "README.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", ["README.md", "REPRODUCE.md"])
@@ -51,7 +51,7 @@ def test_largest_differences_are_those_of_the_kept_tables(kept, page):
     chosen = chosen[chosen["metric"].isin(["mcc_id", "mcc_ood"])]
     largest = chosen["difference"].abs().groupby(chosen["method"]).max()
     found = 0
-    for line in (PROJECT / page).read_text().splitlines():
+    for line in (PROJECT / page).read_text(encoding="utf-8").splitlines():
         methods = re.findall(r"`(\w+)`", line.split("|")[1]) if line.startswith("| `") else []
         said = re.findall(r"\| (0\.0\d+) \|", line)
         if said and set(methods) <= {*largest.index}:

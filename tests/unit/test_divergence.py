@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from panels import seen
+from sae_surgery import metrics
 from sae_surgery.machine.divergence import Divergence, not_finite, said_of, status
 from sae_surgery.methods.base import Model, Parameter, spread, take
-from sae_surgery.metrics.panel import DESCRIPTIONS, paper_panel
-from sae_surgery.metrics.strict import prepare, strict_panel
 from sae_surgery.record.manifest import Job
 from sae_surgery.record.timeline import draw
 
@@ -67,12 +67,10 @@ def parts(n_samples, labels):
     }
 
 
-def panels(given):
+def scores(given):
     truth = np.random.default_rng(1).normal(size=(4, 6))
-    of_truth = {name: given[name] for name in given if not name.startswith("codes")}
-    prepared = prepare(**of_truth, truth=truth)
-    yield paper_panel(**given, dictionary=truth, truth=truth)
-    yield strict_panel(**given, **prepared, dictionary=truth, truth=truth)
+    for protocol in metrics.PROTOCOLS:
+        yield metrics.score(protocol, seen(**given, dictionary=truth, truth=truth))
 
 
 def names_of(kind):
@@ -81,7 +79,7 @@ def names_of(kind):
 
 @pytest.mark.parametrize("label", [False, True])
 def test_of_one_class_nothing_that_labels_decide_is_defined(label):
-    for panel in panels(parts(60, np.full(60, label))):
+    for panel in scores(parts(60, np.full(60, label))):
         for name in (*names_of("auc"), *names_of("acc")):
             assert np.isnan(panel[name]), name
         assert all(np.isfinite(panel[name]) for name in names_of("mcc"))
@@ -89,7 +87,7 @@ def test_of_one_class_nothing_that_labels_decide_is_defined(label):
 
 def test_one_class_out_of_distribution_leaves_what_is_defined():
     given = parts(60, np.arange(60) % 3 == 0) | {"labels_ood": np.ones(60, bool)}
-    for panel in panels(given):
+    for panel in scores(given):
         assert np.isnan(panel["auc_ood"])
         assert all(np.isfinite(panel[name]) for name in ("auc_id", *names_of("acc")))
 
@@ -97,15 +95,15 @@ def test_one_class_out_of_distribution_leaves_what_is_defined():
 @pytest.mark.parametrize("n_samples", [1, 2])
 @pytest.mark.filterwarnings("ignore")
 def test_of_two_samples_no_correlation_is_defined(n_samples):
-    for panel in panels(parts(n_samples, np.arange(n_samples) > 0)):
+    for panel in scores(parts(n_samples, np.arange(n_samples) > 0)):
         assert all(np.isnan(panel[name]) for name in names_of("mcc"))
 
 
 def test_where_no_latent_varies_scores_are_missing_and_nothing_fails():
     given = parts(60, np.arange(60) % 3 == 0)
     given |= {"true_id": np.ones((60, 6)), "true_ood": np.ones((60, 6))}
-    for panel in panels(given):
-        assert set(panel) >= set(DESCRIPTIONS)
+    for panel in scores(given):
+        assert {*names_of("auc"), *names_of("acc")} <= set(panel)
         assert all(np.isnan(panel[name]) for name in names_of("mcc"))
 
 

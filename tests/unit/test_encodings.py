@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("workflow", "tests") for path in (ROOT / part).rglob("*.py"))
-OPEN_NO_TEXT = {"Image", "NetCDF4DataStore", "tarfile"}
+OPEN_NO_TEXT = {"Image", "NetCDF4DataStore", "os", "tarfile"}
 RUNS = {"run", "Popen", "check_call", "check_output"}
 
 
@@ -65,7 +65,7 @@ from pathlib import Path
 from sae_surgery import cli, figures, methods
 from sae_surgery.pages import claims
 from sae_surgery.machine.atomic import read_text, write_text
-from sae_surgery.machine.provenance import data_digest, source_digest
+from sae_surgery.machine.provenance import source_digest
 
 print(locale.getpreferredencoding(), flush=True)
 folder = Path("written")
@@ -75,7 +75,7 @@ print((folder / "text").read_bytes().hex())
 steps = ("fit", "claims", "draw", "compare", "numbers", "typeset", "report", "archive")
 print([source_digest(f"sae_surgery.steps.{step}") for step in steps])
 print([source_digest(f"sae_surgery.figures.{name}") for name in figures.available()])
-print(data_digest("published/*.csv", "comparison/*.jinja"), claims.digest())
+print(source_digest("sae_surgery.pages.comparison.page"), claims.digest())
 print([ascii(methods.trait(name, "title")) for name in methods.available()])
 cli.main(["methods"])
 print("λ")

@@ -73,7 +73,9 @@ def test_of_a_group_that_is_given_up_only_what_is_missing_has_failed(
 
 
 def test_a_job_that_waits_for_what_may_never_come_is_named_once(monkeypatch, tmp_path):
-    (tmp_path / "squeue").write_text("#!/bin/sh\necho '7|BadConstraints'\necho '8|Resources'\n")
+    (tmp_path / "squeue").write_text(
+        "#!/bin/sh\necho '7|BadConstraints'\necho '8|Resources'\n", encoding="utf-8"
+    )
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     said = []

@@ -101,22 +101,22 @@ def test_a_link_in_place_of_the_folder_is_refused(tmp_path):
 
 
 def test_a_link_in_place_of_a_lock_is_refused_and_empties_no_file(tmp_path):
-    (tmp_path / "letter").write_text("dear")
+    (tmp_path / "letter").write_text("dear", encoding="utf-8")
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks/one.lock").symlink_to(tmp_path / "letter")
     with pytest.raises(SurgeryError, match=r"one.lock: .* a link, which is not followed"):
         gpus.claim(["one"], tmp_path / "locks")
-    assert (tmp_path / "letter").read_text() == "dear"
+    assert (tmp_path / "letter").read_text(encoding="utf-8") == "dear"
 
 
 def test_a_file_in_place_of_a_lock_keeps_what_it_holds(tmp_path):
-    (tmp_path / "one.lock").write_text("dear")
+    (tmp_path / "one.lock").write_text("dear", encoding="utf-8")
     assert gpus.claim(["one"], tmp_path) == 0
-    assert (tmp_path / "one.lock").read_text() == "dear"
+    assert (tmp_path / "one.lock").read_text(encoding="utf-8") == "dear"
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
-    (tmp_path / "locks").write_text("")
+    (tmp_path / "locks").write_text("", encoding="utf-8")
     with pytest.raises(SurgeryError, match="locks: locks of GPUs cannot lie here"):
         gpus.claim(["one"], tmp_path / "locks")
 

@@ -22,7 +22,7 @@ def driver(tmp_path):
 
     def make(script: str) -> dict[str, str]:
         command = tmp_path / "nvidia-smi"
-        command.write_text(script)
+        command.write_text(script, encoding="utf-8")
         command.chmod(0o755)
         return {"PATH": f"{tmp_path}:/usr/bin:/bin"}
 

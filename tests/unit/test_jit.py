@@ -56,6 +56,7 @@ class Package:
             capture_output=True,
             text=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, -1)),
+            encoding="utf-8",
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip(), done.stderr
@@ -63,9 +64,9 @@ class Package:
     def edit(self, old: str, new: str) -> None:
         """Edit the helper, which keeps its size, and its date too."""
         path = self.root / HELPER
-        text, dates = path.read_text(), path.stat()
+        text, dates = path.read_text(encoding="utf-8"), path.stat()
         assert text.count(old) == 1 and len(old) == len(new)
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")
         os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
 
     def kept(self, folder: str = "") -> list[Path]:
@@ -76,7 +77,7 @@ class Package:
     def close(self) -> None:
         """Keep nothing in the package, and let nothing be written there, by root neither."""
         shutil.rmtree(self.root / "__pycache__")
-        (self.root / "__pycache__").write_text("not a folder")
+        (self.root / "__pycache__").write_text("not a folder", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_an_edited_helper_of_another_file_is_compiled_into_the_loop(package):
 
 
 def test_a_comment_compiles_nothing_again(package):
-    with (package.root / HELPER).open("a") as file:
+    with (package.root / HELPER).open("a", encoding="utf-8") as file:
         file.write("# A remark.\n")
     assert package.call()[0] == LOADED
 
@@ -165,7 +166,7 @@ def test_where_the_package_cannot_be_written_to_loops_go_to_the_users_cache(pack
 
 def test_without_a_home_loops_go_to_a_private_temporary_folder(package):
     package.close()
-    package.home.write_text("not a folder")
+    package.home.write_text("not a folder", encoding="utf-8")
     result, said = package.call()
     folder = package.temporary / f"sae-surgery-{os.getuid()}"
     assert result == COMPILED
@@ -177,7 +178,7 @@ def test_without_a_home_loops_go_to_a_private_temporary_folder(package):
 @pytest.mark.parametrize("foreign", ["open", "link"])
 def test_a_temporary_folder_that_is_not_private_is_left_alone(package, foreign):
     package.close()
-    package.home.write_text("not a folder")
+    package.home.write_text("not a folder", encoding="utf-8")
     folder = package.temporary / f"sae-surgery-{os.getuid()}"
     if foreign == "open":
         folder.mkdir()
@@ -200,10 +201,12 @@ def test_a_disk_that_fills_up_costs_a_line(package):
 
 
 def test_addresses_of_a_process_are_not_kept(package):
-    text = (package.root / HELPER).read_text()
+    text = (package.root / HELPER).read_text(encoding="utf-8")
     large = "\n\nLARGE = np.zeros(10**6)\n\n"
     used = text.replace("+= scale * x[i, column]", "+= LARGE[column] + scale * x[i, column]")
-    (package.root / HELPER).write_text(used.replace("\n\n\n@compiled", f"{large}\n@compiled", 1))
+    (package.root / HELPER).write_text(
+        used.replace("\n\n\n@compiled", f"{large}\n@compiled", 1), encoding="utf-8"
+    )
     assert package.call() == (COMPILED, "")
     assert package.call() == (COMPILED, "")
 
@@ -231,4 +234,4 @@ def test_only_the_newest_versions_are_kept(package):
 
 def test_no_loop_is_kept_by_numbas_own_cache():
     own = re.compile(r"\bn?jit\([^)]*\bcache=")
-    assert not [path for path in ROOT.rglob("*.py") if own.search(path.read_text())]
+    assert not [path for path in ROOT.rglob("*.py") if own.search(path.read_text(encoding="utf-8"))]

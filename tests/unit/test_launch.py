@@ -23,14 +23,19 @@ def call(command: list[str], folder: Path, **environment: str) -> subprocess.Com
     """Run a command in a folder, in an environment with a home and nothing else."""
     home = {"HOME": os.environ["HOME"], "PATH": os.defpath}
     return subprocess.run(
-        command, cwd=folder, env=home | environment, capture_output=True, text=True
+        command,
+        cwd=folder,
+        env=home | environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
 
 
 def foreign_modules(folder: Path, *names: str) -> Path:
     folder.mkdir(exist_ok=True)
     for name in names:
-        (folder / f"{name}.py").write_text(FOREIGN)
+        (folder / f"{name}.py").write_text(FOREIGN, encoding="utf-8")
     return folder
 
 
@@ -124,9 +129,11 @@ def project(tmp_path) -> Path:
     for name in ("envs/constraints.txt", "pyproject.toml"):
         (folder / name).touch()
     (programs / "python").symlink_to(sys.executable)
-    (programs / "pip").write_text(f"#!{programs}/python\n")
+    (programs / "pip").write_text(f"#!{programs}/python\n", encoding="utf-8")
     for name in ("sae-surgery", "snakemake"):
-        (programs / name).write_text('#!/bin/sh\nfor word; do echo "[$word]"; done\n')
+        (programs / name).write_text(
+            '#!/bin/sh\nfor word; do echo "[$word]"; done\n', encoding="utf-8"
+        )
         (programs / name).chmod(0o755)
     (folder / ".venv" / ".ready").touch()
     return folder

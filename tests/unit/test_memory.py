@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import pytest
-from sae_surgery.problems.fresh import fresh_cell
 
 from benchmarks.memory_of_steps import run_of
 from sae_surgery import methods, surgeries
@@ -55,8 +54,8 @@ def test_scoring_asks_for_one_seed_whatever_their_number():
     one, five = (run_of(cell, "strict", range(count)) for count in (1, 5))
     assert costs.evaluate(cell, one).mem_mb == costs.evaluate(cell, five).mem_mb
     # True codes, inferred ones and their directions, in double precision.
-    fresh = fresh_cell(cell)
-    n_codes = 2 * (fresh.n_samples + fresh.n_ood) + fresh.n_samples
+    n_id, n_ood = cell.fresh_samples()
+    n_codes = 2 * (n_id + n_ood) + n_id
     assert costs.evaluate(cell, one).mem_mb > 8 * n_codes * cell.n_latents / 1e6
 
 

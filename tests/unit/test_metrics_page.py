@@ -7,7 +7,7 @@ import pytest
 
 from sae_surgery import metrics
 
-PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
 WORDS = {
     "truth": "true dictionary",
     "codes": "true codes",

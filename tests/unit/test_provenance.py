@@ -80,15 +80,17 @@ def test_a_method_is_seen_by_its_own_digest_only():
 @pytest.mark.parametrize("kind", ["csv", "jinja"])
 def test_data_beside_a_module_are_seen_by_their_names_and_content(toy, tmp_path, kind):
     facts = tmp_path / f"facts.{kind}"
-    facts.write_text("a,b")
+    facts.write_text("a,b", encoding="utf-8")
     before = toy()
-    (tmp_path / "notes.md").write_text("of no matter")
+    (tmp_path / "notes.md").write_text("of no matter", encoding="utf-8")
     (tmp_path / "apart").mkdir()
-    (tmp_path / "apart" / facts.name).write_text("of modules that are not imported")
+    (tmp_path / "apart" / facts.name).write_text(
+        "of modules that are not imported", encoding="utf-8"
+    )
     assert toy() == before
-    facts.write_text("a,c")
+    facts.write_text("a,c", encoding="utf-8")
     assert toy() != before
-    facts.write_text("a,b")
+    facts.write_text("a,b", encoding="utf-8")
     assert toy() == before
     facts.rename(tmp_path / f"others.{kind}")
     assert toy() != before

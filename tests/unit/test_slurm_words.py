@@ -18,7 +18,7 @@ def command(tmp_path, monkeypatch):
     """Return a function that puts a command on the path, which prints a text."""
 
     def make(name: str, text: str) -> None:
-        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n", encoding="utf-8")
         (tmp_path / name).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
@@ -37,7 +37,10 @@ def test_a_failure_is_told_with_what_the_controller_and_the_node_say(command, tm
     command("scontrol", "JobId=7 JobState=FAILED Reason=OutOfMemory Dependency=(null)")
     log = tmp_path / "7.log"
     said = "Job 7 exceeded memory limit (2G > 1G), being killed"
-    log.write_text(f"noise\nslurmstepd{node}: error: {said}\nslurmstepd{node}: error: STEP 7.0\n")
+    log.write_text(
+        f"noise\nslurmstepd{node}: error: {said}\nslurmstepd{node}: error: STEP 7.0\n",
+        encoding="utf-8",
+    )
     assert reasons.in_words_of_slurm(FAILED, "7", {"slurm_logfile": log}) == (
         f"SLURM-job '7' failed, SLURM status is: 'FAILED': OutOfMemory: {said}"
     )

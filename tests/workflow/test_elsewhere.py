@@ -22,6 +22,7 @@ def call(project: Project, folder: Path, *arguments: str, **environment: str):
         stderr=subprocess.STDOUT,
         text=True,
         timeout=SECONDS,
+        encoding="utf-8",
     )
 
 
@@ -31,7 +32,9 @@ def elsewhere(fresh) -> Path:
     folder = fresh.folder / "mine"
     folder.mkdir()
     for name in ("random", "copy", "yaml", "numpy", "xarray", "statistics"):
-        (folder / f"{name}.py").write_text("raise SystemExit('a file of the user was imported')\n")
+        (folder / f"{name}.py").write_text(
+            "raise SystemExit('a file of the user was imported')\n", encoding="utf-8"
+        )
     return folder
 
 
@@ -49,11 +52,13 @@ def test_steps_run_in_another_folder_among_foreign_modules(fresh, elsewhere, how
 
 def test_foreign_modules_beside_the_snakefile_and_in_pythonpath_are_not_imported(fresh, elsewhere):
     for path in elsewhere.glob("*.py"):
-        (fresh.folder / path.name).write_text(path.read_text())
+        (fresh.folder / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     shadow = elsewhere / "module"
     shadow.mkdir()
     # Of those that Snakemake itself does not need.
-    (shadow / "xarray.py").write_text("raise SystemExit('a module was imported')\n")
+    (shadow / "xarray.py").write_text(
+        "raise SystemExit('a module was imported')\n", encoding="utf-8"
+    )
     named = f"{fresh.environment['PYTHONPATH']}:{shadow}"
     done = call(fresh, fresh.folder, DATA, PYTHONPATH=named)
     assert done.returncode == 0, done.stdout

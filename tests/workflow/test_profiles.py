@@ -51,7 +51,7 @@ def given(tmp_path_factory) -> list[list[object]]:
     project = new_project(tmp_path_factory.mktemp("profiles") / "project")
     for name, text in PROFILES.items():
         (project.folder / name).mkdir()
-        (project.folder / name / "profile.yaml").write_text(text)
+        (project.folder / name / "profile.yaml").write_text(text, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", PARSE],
         input=json.dumps([(words, environment) for words, environment, _ in CASES]),
@@ -61,6 +61,7 @@ def given(tmp_path_factory) -> list[list[object]]:
         text=True,
         timeout=SECONDS,
         check=True,
+        encoding="utf-8",
     )
     return json.loads(done.stdout)
 

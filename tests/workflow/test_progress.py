@@ -19,7 +19,7 @@ def test_each_step_is_a_line_and_the_details_are_in_the_log(fresh):
     (log,) = (fresh.folder / ".snakemake/log").iterdir()
     assert f"Complete log(s): {log}" in lines
     for detail in ("rule fit:", "wildcards: cell=", "Finished jobid:", "Expected seconds of"):
-        assert detail in log.read_text()
+        assert detail in log.read_text(encoding="utf-8")
 
 
 def failing(project: Project) -> Project:

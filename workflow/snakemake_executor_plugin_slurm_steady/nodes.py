@@ -13,7 +13,9 @@ def largest_memory(partitions: Collection[str]) -> int | None:
     """
     query = ["sinfo", "--noheader", "--Node", "--format=%P|%m"]
     try:
-        shown = subprocess.run(query, capture_output=True, text=True, timeout=SECONDS).stdout
+        shown = subprocess.run(
+            query, capture_output=True, text=True, timeout=SECONDS, errors="replace"
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
     nodes = [line.strip().split("|") for line in shown.splitlines() if "|" in line]

@@ -49,7 +49,9 @@ def _reason(job: str) -> list[str]:
     """Return what the controller gives as the reason, if it is more than an exit code."""
     query = ["scontrol", "show", "job", "--oneliner", job]
     try:
-        shown = subprocess.run(query, capture_output=True, text=True, timeout=SECONDS).stdout
+        shown = subprocess.run(
+            query, capture_output=True, text=True, timeout=SECONDS, errors="replace"
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return []
     reasons = re.findall(r" Reason=(\S+)", shown)
@@ -58,6 +60,6 @@ def _reason(job: str) -> list[str]:
 
 def _text(log: Path | None) -> str:
     try:
-        return log.read_text(errors="replace") if log else ""
+        return log.read_text(errors="replace", encoding="utf-8") if log else ""
     except OSError:
         return ""
