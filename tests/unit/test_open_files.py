@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 import xarray
-from sae_surgery.problem import Cell
-from sae_surgery.store import Origin, Variable
 
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files import store
 from sae_surgery.files.data import CellData
+from sae_surgery.files.store import Origin, Variable
+from sae_surgery.problems.paper import Cell
 from sae_surgery.steps.simulate import simulate
 
 TEXT = np.array(["train", "val", "größer"])
