@@ -305,7 +305,9 @@ def test_kept_tables_are_of_their_configuration(name):
     kept = {path.stem: store.read(path, "table") for path in tables}
     assert kept.keys() == run.experiments.keys()
     for experiment, table in kept.items():
-        assert json.loads(table.attrs["settings"]) == run.sweep(experiment)
+        # Tables of before there were other problems do not say how large their cells are.
+        described = {key: value for key, value in run.sweep(experiment).items() if key != "sizes"}
+        assert json.loads(table.attrs["settings"]) == described
 
 
 def test_scaling_laid_over_the_default_is_scaling():
@@ -365,6 +367,10 @@ def test_a_sweep_is_described_by_built_in_types():
             {"cell": "n20_k3_m12_s5000", "n_latents": 20},
             {"cell": "n40_k3_m16_s5000", "n_latents": 40},
         ],
+        "sizes": {
+            "n20_k3_m12_s5000": {"obs_dim": 12, "k": 3},
+            "n40_k3_m16_s5000": {"obs_dim": 16, "k": 3},
+        },
         "left_out": {},
     }
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import panels, plot_methods, set_metric_axis
 from sae_surgery.errors import SurgeryError
-from sae_surgery.tables.summary import METRICS, pick, summarise
+from sae_surgery.tables.summary import METRICS, pick, summarise, title_of
 
 MAIN_METRICS = ("mcc_id", "auc_ood")
 
@@ -26,30 +26,34 @@ READING = (
 
 _COLUMNS = 2  # in distribution on the left, out of distribution on the right
 _LABEL_LENGTH = 45  # characters that fit below a panel
-_LETTERS = "abcdef"
+_LETTERS = "abcdefghij"
 
 
 Tables = Mapping[str, xr.Dataset]
 
 
 def sweep_figure(
-    experiment: str, sweep: str
+    experiment: str,
+    sweep: str,
+    main: Sequence[str] = MAIN_METRICS,
+    every: Sequence[str] = tuple(METRICS),
 ) -> tuple[Callable[[Tables], dict[str, Figure]], Callable[[Tables], pd.DataFrame]]:
     """Return `draw` and `numbers` of the figure of one experiment over one sweep variable.
 
-    The main text's figure has the experiment's name, that of all metrics has `_all` appended.
+    The main text's figure shows the metrics `main` and has the experiment's name, that of `every`
+    metric has `_all` appended.
     Both functions raise a SurgeryError as `draw_sweep` does.
     """
 
     def draw(tables: Tables) -> dict[str, Figure]:
         table = pick(tables, experiment)
         return {
-            experiment: draw_sweep(table, sweep, MAIN_METRICS),
-            f"{experiment}_all": draw_sweep(table, sweep, tuple(METRICS)),
+            experiment: draw_sweep(table, sweep, main),
+            f"{experiment}_all": draw_sweep(table, sweep, every),
         }
 
     def numbers(tables: Tables) -> pd.DataFrame:
-        return summarise(pick(tables, experiment), (sweep,))
+        return summarise(pick(tables, experiment), (sweep,), every)
 
     return draw, numbers
 
@@ -64,15 +68,14 @@ def draw_sweep(table: xr.Dataset, sweep: str, metrics: Sequence[str]) -> Figure:
     sweep
         The dimension on the horizontal axis, logarithmic if its values are geometric.
     metrics
-        Which of `summary.METRICS`, in reading order.
+        Names of metrics, in reading order.
 
     Raises
     ------
     SurgeryError
         If the table is not such a table.
     """
-    rows = summarise(table, (sweep,))
-    rows = rows[rows["metric"].isin(metrics)]
+    rows = summarise(table, (sweep,), metrics)
     if "long_name" not in table[sweep].attrs:
         raise SurgeryError(f"the coordinate {sweep} has no long_name")
     name = table[sweep].attrs["long_name"]
@@ -89,7 +92,7 @@ def draw_sweep(table: xr.Dataset, sweep: str, metrics: Sequence[str]) -> Figure:
             set_sweep_axis(axis, values)
             set_metric_axis(axis, metric, rows)
             plot_methods(axis, rows[rows["metric"] == metric], "position")
-            axis.set_title(f"({letter}) {METRICS[metric]}")
+            axis.set_title(f"({letter}) {title_of(metric)}")
         for axis in axes[-1]:
             axis.set_xlabel(textwrap.fill(name[:1].upper() + name[1:], _LABEL_LENGTH))
     return figure

@@ -146,10 +146,10 @@ class Run:
             "over": list(chosen.over),
             "methods": list(chosen.methods),
             "seeds": list(self.seeds),
-            "cells": [
-                {"cell": cell.name, "sizes": {"obs_dim": cell.obs_dim, "k": cell.k}, **place}
-                for cell, place in chosen.points
-            ],
+            "cells": [{"cell": cell.name, **place} for cell, place in chosen.points],
+            "sizes": {
+                cell.name: {"obs_dim": cell.obs_dim, "k": cell.k} for cell, _ in chosen.points
+            },
             "left_out": {name: list(cells) for name, cells in chosen.left_out.items()},
         }
 
@@ -482,13 +482,24 @@ def _wrong_variables(key: str, sweep: Mapping[str, Any], own: Mapping[str, Any])
         if name not in (*SWEEP_KEYS, *defaults):
             hint = did_you_mean(name, (*SWEEP_KEYS, *defaults))
             allowed = ", ".join((*SWEEP_KEYS, *defaults))
-            yield f"{key}.{name}: unknown key {name!r}; {hint}allowed are {allowed}"
+            yield f"{key}: unknown key {name!r}; {hint}allowed are {allowed}"
+    for index, name in enumerate(sweep["over"]):
+        yield from _unknown(f"{key}.over.{index}", [name], defaults)
     checked_by_schema = schema()["properties"]["sweeps"]["additionalProperties"]["properties"]
-    for name in own:
-        if name in defaults and name not in checked_by_schema:
-            values = own[name] if isinstance(own[name], list) else [own[name]]
-            for value in values:
-                yield from wrong_type(f"{key}.{name}", value, defaults[name])
+    given = {name: own[name] for name in own if name in defaults and name not in checked_by_schema}
+    yield from _wrong_values(key, given, defaults)
+    for method, where in sweep["leave_out"].items():
+        yield from _unknown(f"{key}.leave_out.{method}", where, defaults)
+        yield from _wrong_values(f"{key}.leave_out.{method}", where, defaults)
+
+
+def _wrong_values(key: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each value, alone or in a list, that cannot stand where its default does."""
+    for name in (name for name in given if name in defaults):
+        values = given[name] if isinstance(given[name], list) else [given[name]]
+        for index, value in enumerate(values):
+            if defaults[name] is not None:
+                yield from wrong_type(f"{key}.{name}.{index}", value, defaults[name])
 
 
 def _wrong_places(key: str, sweep: Mapping[str, Any]) -> Iterator[str]:

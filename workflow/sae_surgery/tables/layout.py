@@ -126,7 +126,7 @@ def _observation_dims(sweep: Mapping[str, Any], over: Axes) -> Variable:
     dims = np.zeros([len(values) for values in over.values()], np.int64)
     for cell in sweep["cells"]:
         place = tuple(over[name].index(cell[name]) for name in over)
-        dims[place] = cell["sizes"]["obs_dim"]
+        dims[place] = sweep["sizes"][cell["cell"]]["obs_dim"]
     return Variable(tuple(over), dims, "observation dimension m; 0 where there is no cell")
 
 
@@ -138,7 +138,7 @@ def _least_samples(sweep: Mapping[str, Any], over: Axes) -> Variable:
     """
     least = np.full([len(values) for values in over.values()], np.nan)
     for cell in sweep["cells"]:
-        obs_dim, k = cell["sizes"]["obs_dim"], cell["sizes"]["k"]
+        obs_dim, k = (sweep["sizes"][cell["cell"]][name] for name in ("obs_dim", "k"))
         if obs_dim > k:
             place = tuple(over[name].index(cell[name]) for name in over)
             least[place] = (obs_dim - 1) / (obs_dim - k)

@@ -6,6 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from sae_surgery.errors import SurgeryError
+from sae_surgery.metrics import quantities
 from sae_surgery.metrics.measures.bootstrap import intervals_of_means
 
 METRICS = {
@@ -16,6 +17,14 @@ METRICS = {
     "auc_id": "AUC, in distribution",
     "auc_ood": "AUC, out of distribution",
 }
+
+
+def title_of(metric: str) -> str:
+    """Return what a metric is called on an axis; metrics give it themselves."""
+    if metric in METRICS:
+        return METRICS[metric]
+    known = {**quantities("strict"), **quantities("paper")}
+    return known[metric].title if metric in known else metric
 
 
 def require(table: xr.Dataset, *variables: str) -> None:

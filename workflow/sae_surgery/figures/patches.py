@@ -1,0 +1,64 @@
+"""Explained variance against active atoms, on patches of photographs."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sae_surgery.drawing import style
+from sae_surgery.drawing.panels import panels, plot_methods
+from sae_surgery.tables.summary import pick, summarise
+
+INPUTS = ("patches",)
+QUESTION = (
+    "With so many active atoms, how much of the variance of image patches do codes explain, of the "
+    "photograph learned from and of another? A mark is a number of atoms that methods were given, "
+    "mean over seeds; where codes have a penalty instead, there is one mark."
+)
+SPLITS = {"id": "the photograph learned from", "ood": "the other photograph"}
+
+Tables = Mapping[str, xr.Dataset]
+
+
+def draw(tables: Tables) -> dict[str, Figure]:
+    """Draw held-out patches of the first photograph, and with `_all` those of the other, too."""
+    rows = numbers(tables)
+    with style.applied():
+        return {"patches": _draw(rows, ["id"]), "patches_all": _draw(rows, list(SPLITS))}
+
+
+def numbers(tables: Tables) -> pd.DataFrame:
+    """Give explained variance by method and k, with the number of ``active_atoms``.
+
+    Raises
+    ------
+    SurgeryError
+        If the table is missing or lacks a variable.
+    """
+    return pd.concat([_of_split(pick(tables, "patches"), split) for split in SPLITS])
+
+
+def _of_split(table: xr.Dataset, split: str) -> pd.DataFrame:
+    rows = summarise(table, ("k",), (f"explained_variance_{split}", f"l0_{split}"))
+    explained = rows[rows["metric"] == f"explained_variance_{split}"]
+    atoms = rows[rows["metric"] == f"l0_{split}"].set_index(["method", "k"])["mean"]
+    places = pd.MultiIndex.from_frame(explained[["method", "k"]])
+    return explained.assign(active_atoms=atoms.reindex(places).to_numpy())
+
+
+def _draw(rows: pd.DataFrame, splits: Sequence[str]) -> Figure:
+    figure, axes = panels(rows, 1, len(splits), note="Codes of held-out patches.")
+    for split, axis in zip(splits, axes.flat, strict=True):
+        shown = rows[rows["metric"] == f"explained_variance_{split}"]
+        _set_axes(axis, rows)
+        plot_methods(axis, shown[shown["n_seeds"] > 0], "active_atoms", markersize=3)
+        axis.set_title(f"Explained variance, {SPLITS[split]}")
+    return figure
+
+
+def _set_axes(axis: Axes, rows: pd.DataFrame) -> None:
+    axis.set_xlabel("Active atoms")
+    axis.set_xlim(0, 1.05 * rows["active_atoms"].max())
+    axis.set_ylim(min(0.0, rows["mean"].min() - 0.05), 1.02)
