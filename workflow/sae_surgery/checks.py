@@ -31,6 +31,13 @@ def require_non_negative(**values: float) -> None:
             raise ValueError(f"{name} must be a number of at least 0, got {value!r}")
 
 
+def require_between(least: float, most: float, **values: float) -> None:
+    """Raise ValueError unless each of `values`, given by name, is a number within these bounds."""
+    for name, value in values.items():
+        if not (is_number(value) and least <= value <= most):
+            raise ValueError(f"{name} must be a number from {least:g} to {most:g}, got {value!r}")
+
+
 def require_positive_integer(**values: int) -> None:
     """Raise ValueError unless each of `values`, given by name, is an integer above 0."""
     for name, value in values.items():

@@ -9,8 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sae_surgery.checks import require_count, require_non_negative, require_positive
-from sae_surgery.inference.exact import LassoSolution, exact_lasso, exact_path
+from sae_surgery.checks import (
+    require_between,
+    require_count,
+    require_non_negative,
+    require_positive,
+)
+from sae_surgery.inference.exact import LARGEST, LassoSolution, exact_lasso, exact_path
 from sae_surgery.inference.fista import duality_gap, fista, lasso_objective, lasso_path
 from sae_surgery.inference.layout import pad_codes, pad_dictionary, pad_observations
 from sae_surgery.inference.sparse import SparseCodes
@@ -29,6 +34,13 @@ def require_solver(solver: str, tolerance: float) -> None:
     if solver not in SOLVERS:
         raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
     require_positive(tolerance=tolerance)
+
+
+def require_penalty(solver: str, **values: float) -> None:
+    """Raise ValueError unless each λ of `values`, given by name, is one that a solver can take."""
+    exact = solver == "exact"
+    (require_positive if exact else require_non_negative)(**values)
+    require_between(1 / LARGEST if exact else 0, LARGEST, **values)
 
 
 @dataclass(frozen=True)
@@ -52,9 +64,9 @@ class LassoSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        (require_positive if self.solver == "exact" else require_non_negative)(lam=self.lam)
         require_count(n_iter=self.n_iter)
         require_solver(self.solver, self.tolerance)
+        require_penalty(self.solver, lam=self.lam)
 
 
 class Inferred(NamedTuple):

@@ -48,6 +48,7 @@ import torch
 from torch import Tensor
 
 from sae_surgery.checks import (
+    require_between,
     require_count,
     require_increasing,
     require_match,
@@ -73,6 +74,10 @@ MAX_COMPARED = 4096
 """Samples that are compared with each other, at most, to find what they share.
 
 At n = 10 000 and k = 10 two of them use a rare latent on average: not every look can find it."""
+
+
+PENALTIES = 1e-20, 1e20
+"""Bounds of λ, in units of the data: in theirs, the exact solver takes it still."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +119,15 @@ class IncrementalLearning:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        penalties = {"first_penalty": self.first_penalty, "last_penalty": self.last_penalty}
         require_positive(
-            first_penalty=self.first_penalty,
-            last_penalty=self.last_penalty,
+            **penalties,
             relaxation=self.relaxation,
             tolerance=self.tolerance,
             code_tolerance=self.code_tolerance,
             search_gain=self.search_gain,
         )
+        require_between(*PENALTIES, **penalties)
         require_positive_integer(
             n_batches=self.n_batches,
             replace_every=self.replace_every,

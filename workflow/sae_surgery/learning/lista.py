@@ -18,12 +18,14 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from sae_surgery.checks import (
+    require_between,
     require_match,
     require_non_negative,
     require_positive,
     require_positive_integer,
     require_split,
 )
+from sae_surgery.inference.exact import LARGEST
 from sae_surgery.inference.fista import step_bound
 from sae_surgery.inference.layout import (
     ATOM_MULTIPLE,
@@ -66,6 +68,7 @@ class Lista:
     def __post_init__(self) -> None:
         """Check the ranges."""
         require_non_negative(lam=self.lam, threshold=self.threshold)
+        require_between(0, LARGEST, threshold=self.threshold)
         require_positive(learning_rate=self.learning_rate)
         require_positive_integer(
             n_layers=self.n_layers, epochs=self.epochs, batch_size=self.batch_size

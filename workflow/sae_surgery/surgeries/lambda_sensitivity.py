@@ -12,6 +12,7 @@ from sae_surgery.inference.solver import (
     gap_diagnostics,
     infer,
     infer_path,
+    require_penalty,
     require_solver,
 )
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
@@ -34,7 +35,9 @@ class LambdaSensitivitySettings:
         """Check the ranges."""
         require_positive_integer(n_iter=self.n_iter)
         require_solver(self.solver, self.tolerance)
-        require_positive(**{f"lams[{index}]": lam for index, lam in enumerate(self.lams)})
+        named = {f"lams[{index}]": lam for index, lam in enumerate(self.lams)}
+        require_positive(**named)
+        require_penalty(self.solver, **named)
         if not self.lams or sorted(set(self.lams)) != list(self.lams):
             raise ValueError(f"lams must be increasing numbers, at least one, got {self.lams!r}")
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sae_surgery.checks import require_increasing, require_non_negative
+from sae_surgery.checks import require_increasing
 from sae_surgery.inference.fista import fista_snapshots
+from sae_surgery.inference.solver import require_penalty
 from sae_surgery.surgeries.base import Outcome, Patient, Surgery
 
 
@@ -23,7 +24,7 @@ class WarmStartEncoderSettings:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        require_non_negative(lam=self.lam)
+        require_penalty("fista", lam=self.lam)
         require_increasing(counts=self.counts)
 
 
