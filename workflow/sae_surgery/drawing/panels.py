@@ -1,7 +1,7 @@
 """Panels in which methods are lines and chance is a band, over a legend grouped by family."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,17 @@ from matplotlib.textpath import TextPath
 from matplotlib.ticker import MultipleLocator
 
 from sae_surgery.drawing import style
+from sae_surgery.machine.divergence import LEFT_OUT
 
 _PANEL_HEIGHT = 1.75  # inches
 _ROW_HEIGHT = 0.121  # inches, a line of the legend
 _MARK_WIDTH = 32  # points, a line's mark in the legend with its padding
 _HEAD_SIZE = 7.5  # points
 _HEAD_LINE = 0.135  # inches
+_NOTE = {"fontsize": 6.5, "color": "0.35"}
+_NOTE_LINE = 0.112  # inches
+_NOTE_LENGTH = 128  # characters of a line over the text's width
+_MOST_LOSSES = 6  # that a figure names
 _ANSWER_LENGTH = 122  # characters of a line over the text's width
 
 
@@ -34,9 +39,11 @@ class Group:
     marks: Sequence[Line2D | Patch]
 
 
-def panels(rows: pd.DataFrame, n_rows: int, n_columns: int, note: str) -> tuple[Figure, np.ndarray]:
-    """Make empty panels over the text's width; below them the legend of all methods and a note."""
-    figure = page(rows, n_rows * _PANEL_HEIGHT, note)
+def panels(
+    rows: pd.DataFrame, n_rows: int, n_columns: int, note: str, diverged: Sequence[str]
+) -> tuple[Figure, np.ndarray]:
+    """Make empty panels over the text's width; below them the legend of all methods and notes."""
+    figure = page(rows, n_rows * _PANEL_HEIGHT, note, diverged)
     return figure, figure.subplots(n_rows, n_columns, squeeze=False)
 
 
@@ -44,6 +51,7 @@ def page(
     rows: pd.DataFrame,
     panel_height: float,
     note: str,
+    diverged: Sequence[str],
     *,
     question: str = "",
     answer: str = "",
@@ -52,11 +60,13 @@ def page(
     """Make an empty figure over the text's width, its panels to fill `panel_height` inches.
 
     Above them stand a question and its answer, if any; below them the legend of all methods, with
-    `further` columns, and a note.
+    `further` columns, a note, and what `told_by` the tables has `diverged`.
     """
-    groups = [*_families(rows), *further]
+    lost = losses(diverged)
+    lost_height = (lost.count("\n") + 1) * _NOTE_LINE if lost else 0
+    groups = [*_families(rows, {said.split(" on ")[0] for said in diverged}), *further]
     longest = max(len(group.names) for group in groups)
-    legend_height = (longest + 2.7) * _ROW_HEIGHT  # with heading, note and air
+    legend_height = (longest + 2.7) * _ROW_HEIGHT + lost_height  # with heading, notes and air
     answer = textwrap.fill(answer, _ANSWER_LENGTH)
     head_height = (answer.count("\n") + 2.6) * _HEAD_LINE if question else 0
     height = panel_height + legend_height + head_height
@@ -68,8 +78,26 @@ def page(
     seeds = rows["n_seeds"].max()
     shown = "bars and band" if (rows["family"] == "chance").any() else "bars"
     spread = f"Mean of {seeds} seed{'' if seeds == 1 else 's'}; {shown}: ± 1 standard deviation. "
-    figure.text(0.005, 0.04 / height, f"{spread}{note}", fontsize=6.5, color="0.35")
+    figure.text(0.005, (0.04 + lost_height) / height, f"{spread}{note}", **_NOTE)
+    if lost:
+        figure.text(0.005, 0.03 / height, lost, va="bottom", **_NOTE)
     return figure
+
+
+def add_losses(figure: Figure, diverged: Sequence[str]) -> None:
+    """Write below a figure that is no `page` what `told_by` its tables has diverged."""
+    if diverged:
+        figure.supxlabel(losses(diverged), x=0.005, ha="left", **_NOTE)
+
+
+def losses(diverged: Sequence[str]) -> str:
+    """Return what diverged, in lines as wide as the page; nothing if nothing did."""
+    if not diverged:
+        return ""
+    rest = len(diverged) - _MOST_LOSSES
+    more = f"; and {rest} more, which the table names" if rest > 0 else ""
+    told = f"{LEFT_OUT} {'; '.join(diverged[:_MOST_LOSSES])}{more}."
+    return textwrap.fill(told, _NOTE_LENGTH)
 
 
 def set_metric_axis(axis: Axes, metric: str, rows: pd.DataFrame) -> None:
@@ -155,11 +183,12 @@ def _add_legend(figure: Figure, groups: Sequence[Group], top: float) -> None:
         left += shrink * width + gap
 
 
-def _families(rows: pd.DataFrame) -> list[Group]:
-    """Each family that is drawn, with its methods; one without any value says so."""
+def _families(rows: pd.DataFrame, diverged: Collection[str]) -> list[Group]:
+    """Each family that is drawn, with its methods; one without any value says so, and why."""
     by_method = rows.groupby("method", sort=False)
     titles, has_values = by_method["title"].first(), by_method["n_seeds"].sum() > 0
-    names = titles.where(has_values, titles + " (no result)")
+    why = np.where(titles.index.isin(list(diverged)), " (diverged)", " (no result)")
+    names = titles.where(has_values, titles + why)
     families = by_method["family"].first()
     looks = style.line_styles(families.to_dict())
     groups = []

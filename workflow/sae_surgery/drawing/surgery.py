@@ -21,6 +21,7 @@ from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import Group, page, plot_methods, set_metric_axis
 from sae_surgery.drawing.sweep import set_sweep_axis, short_number, side_by_side
 from sae_surgery.errors import SurgeryError
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
 Tables = Mapping[str, xr.Dataset]
@@ -215,6 +216,7 @@ def _page(table: xr.Dataset, rows: pd.DataFrame, layout: Layout, height: float) 
         rows,
         height,
         note="" if layout.step else "Methods stand side by side.",
+        diverged=told_by([table]),
         question=question + mark,
         answer=layout.answer(table),
         further=[_start_legend(layout)] if two_looks else [],

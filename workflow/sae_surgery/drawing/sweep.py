@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import panels, plot_methods, set_metric_axis
 from sae_surgery.errors import SurgeryError
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.summary import METRICS, pick, summarise, title_of
 
 MAIN_METRICS = ("mcc_id", "auc_ood")
@@ -87,6 +88,7 @@ def draw_sweep(table: xr.Dataset, sweep: str, metrics: Sequence[str]) -> Figure:
             math.ceil(len(metrics) / _COLUMNS),
             _COLUMNS,
             note="Within a tinted column, the methods stand side by side.",
+            diverged=told_by([table]),
         )
         for letter, metric, axis in zip(_LETTERS, metrics, axes.flat, strict=False):
             set_sweep_axis(axis, values)

@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sae_surgery.drawing import style
+from sae_surgery.drawing.panels import add_losses
 from sae_surgery.errors import SurgeryError
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.answers import decimals
 from sae_surgery.tables.corrections import CORRECTIONS, SCORES
 from sae_surgery.tables.summary import METRICS, pick, require, summarise
@@ -49,12 +51,15 @@ Tables = Mapping[str, xr.Dataset]
 
 def draw(tables: Tables) -> dict[str, Figure]:
     """Draw MCC at every number of latents, and all scores at the largest."""
-    rows = numbers(tables)
+    rows, diverged = numbers(tables), told_by(tables.values())
     sizes = np.unique(rows["n_latents"])
     with style.applied():
         main = [(score, size) for size in sizes for score in _MAIN]
         every = [(score, sizes[-1]) for score in SCORES]
-        return {"audit": _draw(rows, main), "audit_all": _draw(rows, every)}
+        drawn = {"audit": _draw(rows, main), "audit_all": _draw(rows, every)}
+        for figure in drawn.values():
+            add_losses(figure, diverged)
+        return drawn
 
 
 def numbers(tables: Tables) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import Group, page, plot_methods
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.answers import at_sizes, decimals
 from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
@@ -35,11 +36,11 @@ Tables = Mapping[str, xr.Dataset]
 
 def draw(tables: Tables) -> dict[str, Figure]:
     """Draw MCC out of distribution, and more scores, against the number of active atoms."""
-    rows = numbers(tables)
+    rows, diverged = numbers(tables), told_by(tables.values())
     with style.applied():
         return {
-            "matched_sparsity": _draw(rows, _MAIN),
-            "matched_sparsity_all": _draw(rows, _ALL),
+            "matched_sparsity": _draw(rows, _MAIN, diverged),
+            "matched_sparsity_all": _draw(rows, _ALL, diverged),
         }
 
 
@@ -96,7 +97,7 @@ def _answer(rows: pd.DataFrame) -> str:
     )
 
 
-def _draw(rows: pd.DataFrame, scores: Sequence[str]) -> Figure:
+def _draw(rows: pd.DataFrame, scores: Sequence[str], diverged: Sequence[str]) -> Figure:
     """Draw a row a score, a column a number of latents."""
     sizes = np.unique(rows["n_latents"])
     question, mark, _ = QUESTION.partition("?")
@@ -106,6 +107,7 @@ def _draw(rows: pd.DataFrame, scores: Sequence[str]) -> Figure:
         rows,
         len(scores) * _HEIGHT,
         note="",
+        diverged=diverged,
         question=question + mark,
         answer=_answer(rows),
         further=[Group("Codes", ["FISTA, path of λ", "the SAE's own"], [line, point])],

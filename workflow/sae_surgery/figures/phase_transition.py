@@ -1,6 +1,6 @@
 """Recovery against undersampling, for several numbers of latents and sparsities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,8 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from sae_surgery.drawing import style
-from sae_surgery.drawing.panels import panels, plot_methods, set_metric_axis
+from sae_surgery.drawing.panels import add_losses, panels, plot_methods, set_metric_axis
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
 INPUTS = ("phase_transition",)
@@ -30,9 +31,12 @@ _COLOUR_MAP = "cividis"  # even in lightness, for the colour-blind and for grey
 
 def draw(tables: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
     """Draw MCC in distribution as lines, and all metrics as heat maps."""
-    rows = numbers(tables)
+    rows, diverged = numbers(tables), told_by(tables.values())
     with style.applied():
-        return {"phase_transition": _draw_lines(rows), "phase_transition_all": _draw_heat(rows)}
+        return {
+            "phase_transition": _draw_lines(rows, diverged),
+            "phase_transition_all": _draw_heat(rows, diverged),
+        }
 
 
 def numbers(tables: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -53,12 +57,12 @@ def numbers(tables: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     return rows.drop_duplicates(["method", *cell, "metric"], ignore_index=True)
 
 
-def _draw_lines(rows: pd.DataFrame) -> Figure:
+def _draw_lines(rows: pd.DataFrame, diverged: Sequence[str]) -> Figure:
     """One panel for each (k, n): the metric against m / n."""
     rows = rows[rows["metric"] == _MAIN_METRIC]
     rows = rows.assign(undersampling=rows["obs_dim"] / rows["n_latents"])
     sparsities, widths = np.unique(rows["k"]), np.unique(rows["n_latents"])
-    figure, axes = panels(rows, len(sparsities), len(widths), note="")
+    figure, axes = panels(rows, len(sparsities), len(widths), note="", diverged=diverged)
     for k, axes_row in zip(sparsities, axes, strict=True):
         for n, axis in zip(widths, axes_row, strict=True):
             axis.set_xlim(0, 1.04)
@@ -72,7 +76,7 @@ def _draw_lines(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_heat(rows: pd.DataFrame) -> Figure:
+def _draw_heat(rows: pd.DataFrame, diverged: Sequence[str]) -> Figure:
     """One heat map a metric: methods over cells, a block for each (n, k)."""
     n_methods = rows["method"].nunique()
     height = len(METRICS) * (n_methods * _HEAT_ROW + 0.2) + 0.8
@@ -84,6 +88,7 @@ def _draw_heat(rows: pd.DataFrame) -> Figure:
     figure.colorbar(
         mesh, ax=axes, location="bottom", aspect=60, shrink=0.6, pad=0.01, label="Mean over seeds"
     )
+    add_losses(figure, diverged)
     return figure
 
 

@@ -1,6 +1,6 @@
 """Recovery of the dictionary against the number of latents and the samples to learn it from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
 
 from sae_surgery.drawing import style
-from sae_surgery.drawing.panels import panels, plot_methods
+from sae_surgery.drawing.panels import losses, panels, plot_methods
 from sae_surgery.drawing.sweep import short_number
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.summary import METRICS, pick, require, summarise
 
 INPUTS = ("scaling",)
@@ -42,9 +43,9 @@ _LOOK = {"color": "0.2", "linestyle": (0, (3, 2)), "linewidth": 1.2}
 
 def draw(tables: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
     """Draw the cosine as a map for each learner, and more quantities as lines."""
-    rows = numbers(tables)
+    rows, diverged = numbers(tables), told_by(tables.values())
     with style.applied():
-        return {"scaling": _draw_maps(rows), "scaling_all": _draw_lines(rows)}
+        return {"scaling": _draw_maps(rows, diverged), "scaling_all": _draw_lines(rows, diverged)}
 
 
 def numbers(tables: Mapping[str, xr.Dataset]) -> pd.DataFrame:
@@ -59,7 +60,7 @@ def numbers(tables: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     return rows.join(bound, on=list(bound.index.names))
 
 
-def _draw_maps(rows: pd.DataFrame) -> Figure:
+def _draw_maps(rows: pd.DataFrame, diverged: Sequence[str]) -> Figure:
     """One map a learner: numbers of latents over samples per latent."""
     rows = rows[rows["metric"] == _MAIN]
     learners = _learners(rows)
@@ -71,7 +72,8 @@ def _draw_maps(rows: pd.DataFrame) -> Figure:
         mesh = _draw_map(axis, shown)
         axis.set_title(title)
     axes[0].set_ylabel("Number of latents n")
-    figure.supxlabel("Samples to learn from per latent", fontsize=8)
+    below = ["Samples to learn from per latent", *filter(None, [losses(diverged)])]
+    figure.supxlabel("\n".join(below), fontsize=8)
     figure.colorbar(mesh, ax=axes, aspect=12, pad=0.01, label=_QUANTITIES[_MAIN])
     return figure
 
@@ -118,13 +120,12 @@ def _place(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return np.interp(np.log(values), np.log(columns.astype(float)), centres)
 
 
-def _draw_lines(rows: pd.DataFrame) -> Figure:
+def _draw_lines(rows: pd.DataFrame, diverged: Sequence[str]) -> Figure:
     """Draw a row a quantity, a column a number of latents."""
     sizes = np.unique(rows["n_latents"])
     values = np.unique(rows["samples_per_latent"]).astype(float)
-    figure, axes = panels(
-        rows, len(_QUANTITIES), len(sizes), note="Dashed: as many unknowns as observations."
-    )
+    note = "Dashed: as many unknowns as observations."
+    figure, axes = panels(rows, len(_QUANTITIES), len(sizes), note, diverged)
     for (quantity, name), axes_row in zip(_QUANTITIES.items(), axes, strict=True):
         for size, axis in zip(sizes, axes_row, strict=True):
             shown = rows[(rows["metric"] == quantity) & (rows["n_latents"] == size)]

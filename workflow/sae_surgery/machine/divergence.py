@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import xarray as xr
     from torch import Tensor
 
 DIVERGED = "diverged: "
@@ -17,6 +18,9 @@ DIVERGED = "diverged: "
 NO = "no"
 MEANING = f"when training diverged, counted from 0; {NO!r} where it did not"
 """Long name of the variable `diverged` of result files."""
+
+LEFT_OUT = "Training diverged and left no values; means are over the other seeds."
+"""What pages say above the seeds that tables lack."""
 
 IN_CODES = "in its codes"
 """When seeds diverged of which parameters are finite, but codes are not."""
@@ -82,3 +86,15 @@ def said_of(status: str, seeds: Iterable[int]) -> list[str]:
         return []
     chosen = {str(seed) for seed in seeds}
     return [said for said in status.removeprefix(DIVERGED).split("; ") if said.split()[1] in chosen]
+
+
+def told_by(tables: "Iterable[xr.Dataset]") -> list[str]:
+    """Return what tables say of seeds that diverged: `sae_relu on n50…: seed 0 at epoch 3`."""
+    found = (said for table in tables for said in table.attrs.get("diverged", "").split("; "))
+    return [said for said in dict.fromkeys(found) if said]
+
+
+def as_section(told: Sequence[str]) -> str:
+    """Write what `told_by` returns as a section of a Markdown page; nothing if that is nothing."""
+    lines = "\n".join(f"- {said}" for said in told)
+    return f"## Diverged\n\n{LEFT_OUT}\n\n{lines}\n" if told else ""

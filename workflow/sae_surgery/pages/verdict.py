@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from sae_surgery.divergence import as_section, told_by
 from sae_surgery.errors import SurgeryError
 from sae_surgery.tables.answers import SMALLEST_GAP, decimals
 from sae_surgery.tables.summary import pick, require
@@ -102,7 +103,8 @@ def decompose(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:
     xarray.Dataset
         ``gain`` and ``share`` (in per cent) over (method, n_latents, metric, part, seed), the
         methods without oracle and chance; ``own``, ``oracle``, ``chance`` and ``distance`` over
-        the same without part; the coordinate ``of`` says what each part is a part of. NaN where a
+        the same without part; the coordinate ``of`` says what each part is a part of, and the
+        attribute ``diverged`` which seeds the tables lack because they diverged. NaN where a
         condition has no result; what `support_recovery` lacks costs magnitudes and support only.
         A share is NaN also where the distance of its seed is below `SMALLEST_GAP`: means over
         seeds are taken by `summarise`, of gains and distances.
@@ -120,6 +122,7 @@ def decompose(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:
     share = 100 * gain / distance.where(distance >= SMALLEST_GAP)
     ends = {name: scores[name] for name in ("own", "oracle", "chance")}
     result = xr.Dataset({"gain": gain, "share": share, "distance": distance, **ends})
+    result.attrs["diverged"] = "; ".join(told_by(tables.values()))
     return _described(result.transpose("method", "n_latents", "metric", "part", "seed"))
 
 
@@ -243,6 +246,8 @@ def as_markdown(dataset: xr.Dataset) -> str:
         blocks.append(f"## {name}\n\n{rows}\n")
         notes = list(_left_out(dataset.sel(metric=metric)))
         blocks += ["\n".join([*notes, ""])] if notes else []
+    told = told_by([dataset])
+    blocks += [as_section(told)] if told else []
     sentences = "\n".join(_sentences(summary.sel(metric="mcc_ood")))
     blocks.append(f"## In words\n\nOf the MCC out of distribution.\n\n{sentences}\n")
     return "\n".join(blocks)

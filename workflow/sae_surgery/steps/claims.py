@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sae_surgery.files import store
 from sae_surgery.machine.atomic import write_text
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.pages.claims import load
 from sae_surgery.pages.claims.judging import judge, judge_by_correction
 from sae_surgery.pages.claims.pages import as_frame, as_markdown
@@ -23,4 +24,4 @@ def claims(list_path: Path, table_paths: Sequence[Path], output_dir: Path) -> No
     judgements = judge(chosen, tables)
     by_correction = judge_by_correction(chosen, tables["audit"]) if "audit" in tables else None
     write_text(output_dir / "claims.csv", as_frame(judgements).to_csv(index=False))
-    write_text(output_dir / "claims.md", as_markdown(judgements, by_correction))
+    write_text(output_dir / "claims.md", as_markdown(judgements, by_correction, told_by(read)))

@@ -7,6 +7,7 @@ from typing import Any
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files import store
 from sae_surgery.machine.atomic import write_text
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.pages import published
 from sae_surgery.pages.comparison.criteria import Criteria
 from sae_surgery.pages.comparison.findings import hold_against
@@ -55,6 +56,7 @@ def compare(
         facts = published.facts_of(table.attrs["experiment"] for table in tables)
         findings = [*released.findings, *hold_against(facts, released.numbers)]
     title = "Published and reproduced: run {run}, protocol {protocol}".format_map(tables[0].attrs)
-    write_text(output_dir / "comparison.html", as_html(rows, criteria, title, findings))
-    write_text(output_dir / "comparison.md", as_markdown(rows, title))
+    told = told_by(tables)
+    write_text(output_dir / "comparison.html", as_html(rows, criteria, title, findings, told))
+    write_text(output_dir / "comparison.md", as_markdown(rows, title, told))
     write_text(output_dir / "comparison.csv", rows.to_csv(index=False, float_format="%.7g"))

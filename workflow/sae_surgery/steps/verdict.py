@@ -30,7 +30,8 @@ def verdict(table_paths: Sequence[Path], output_dir: Path) -> None:
         code=source_digest(__name__),
         inputs={name: table.attrs["digest"] for name, table in tables.items()},
     )
-    store.write(output_dir / "verdict.nc", "verdict", _variables(result), origin)
+    diverged = {name: said for name, said in result.attrs.items() if said}
+    store.write(output_dir / "verdict.nc", "verdict", _variables(result), origin, **diverged)
     write_text(output_dir / "verdict.csv", as_frame(result).to_csv(index=False))
     write_text(output_dir / "verdict.md", as_markdown(result))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from sae_surgery.machine.divergence import as_section
 from sae_surgery.pages.claims.judging import COLUMNS, Judgement
 from sae_surgery.tables.answers import decimals
 from sae_surgery.tables.corrections import CORRECTIONS
@@ -46,14 +47,19 @@ def as_frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def as_markdown(judgements: Sequence[Judgement], by_correction: pd.DataFrame | None = None) -> str:
+def as_markdown(
+    judgements: Sequence[Judgement],
+    by_correction: pd.DataFrame | None = None,
+    diverged: Sequence[str] = (),
+) -> str:
     """Write the judgements as a page: the outcomes, then the numbers that decide each claim.
 
-    In between, if they are given, the outcomes of `judge_by_correction`.
+    In between, if they are given, the outcomes of `judge_by_correction`, and what diverged.
     """
     blocks = [_EXPLANATION, "\n".join(_overview(judgements)) + "\n"]
     if by_correction is not None:
         blocks.append("\n".join(_corrected(by_correction)) + "\n")
+    blocks += [as_section(diverged)] if diverged else []
     blocks += ["\n".join(_details(judgement)) + "\n" for judgement in judgements]
     return "\n".join(blocks)
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from sae_surgery.drawing import style
 from sae_surgery.machine.atomic import read_text
+from sae_surgery.machine.divergence import LEFT_OUT, as_section
 from sae_surgery.pages.comparison.criteria import RELATIVE, Criteria
 from sae_surgery.pages.comparison.findings import Finding
 from sae_surgery.pages.comparison.plot import scatter
@@ -26,7 +27,11 @@ _CELL = ["source", "method", "condition", "n_latents", "k", "obs_dim", "n_sample
 
 
 def as_html(
-    rows: pd.DataFrame, criteria: Criteria, title: str, findings: Sequence[Finding] | None
+    rows: pd.DataFrame,
+    criteria: Criteria,
+    title: str,
+    findings: Sequence[Finding] | None,
+    diverged: Sequence[str] = (),
 ) -> str:
     """Write the page.
 
@@ -40,6 +45,8 @@ def as_html(
         Heading of the page.
     findings
         What is to be told of the released files; None if there were none to read.
+    diverged
+        What the tables tell of seeds that did.
     """
     compared = rows[rows["verdict"] != MISSING]
     reasons = {why: place for place, why in enumerate(compared["why"].unique(), start=1)}
@@ -58,13 +65,15 @@ def as_html(
             relative=RELATIVE,
             reasons=reasons,
             findings=findings,
+            left_out=LEFT_OUT,
+            diverged=diverged,
             experiments=list(_experiments(rows)),
         )
     )
 
 
-def as_markdown(rows: pd.DataFrame, title: str) -> str:
-    """Write sums and the farthest cells."""
+def as_markdown(rows: pd.DataFrame, title: str, diverged: Sequence[str] = ()) -> str:
+    """Write sums, the farthest cells, and what diverged."""
     counted = sums(rows)
     counted["agree"], counted["within"] = (
         counted[each].map(_percent) for each in ("share", "within")
@@ -100,6 +109,7 @@ def as_markdown(rows: pd.DataFrame, title: str) -> str:
         "## Farthest apart",
         "What does not agree though it might, by distance over limit.",
         *_table(shown),
+        *([as_section(diverged).rstrip()] if diverged else []),
         "`comparison.html` says how it was judged, and why numbers may differ; `comparison.csv` "
         "has every number.",
     ]
