@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from sae_surgery.divergence import LEFT_OUT, as_section, told_by
-from sae_surgery.figures.panels import losses
 
 from figure_tables import SURGERIES, SWEEPS, make_table
 from sae_surgery import figures
+from sae_surgery.drawing.panels import losses
+from sae_surgery.machine.divergence import LEFT_OUT, as_section, told_by
 
 SAID = "sae_relu on n50_k10_m40_s1000: seed 0 at epoch 3, seed 1 at epoch 4"
 

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sae_surgery.divergence import as_section, told_by
 from sae_surgery.errors import SurgeryError
+from sae_surgery.machine.divergence import as_section, told_by
 from sae_surgery.tables.answers import SMALLEST_GAP, decimals
 from sae_surgery.tables.summary import pick, require
 
