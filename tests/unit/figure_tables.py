@@ -22,7 +22,11 @@ LEVELS = {
     "sae_mine": ("My SAE", "sae", 0.7),
 }
 SWEEPS = {
+    "composed": {"n_latents": [50, 100, 200]},
     "latents": {"n_latents": [50, 100]},
+    "noisy": {"snr_db": [0.0, 10.0, 20.0, 30.0, 40.0]},
+    "patches": {"k": [2, 5, 10, 20]},
+    "signed": {"n_latents": [50, 100]},
     "large_latents": {"n_latents": [1000, 10000, 100000, 500000, 1000000]},
     "samples": {"n_samples": [100, 500, 1000, 5000, 10000, 50000, 100000]},
     "samples_large": {"n_samples": [100, 500, 1000, 5000, 10000]},
@@ -80,7 +84,16 @@ OTHERS = {"audit": {"condition": [*CORRECTIONS], "n_latents": [50, 100]}}
 def make_table(experiment, methods=tuple(LEVELS), seeds=3):
     """Make a table of an experiment; every variable is its method's level and a little noise."""
     axes = (SWEEPS | SURGERIES | OTHERS)[experiment]
-    names = [*dict.fromkeys([*METRICS, *metrics.quantities("paper"), "val_mse", "val_l0"])]
+    names = [
+        *dict.fromkeys(
+            [
+                *METRICS,
+                *(name for each in metrics.PROTOCOLS for name in metrics.quantities(each)),
+                "val_mse",
+                "val_l0",
+            ]
+        )
+    ]
     random = np.random.default_rng(0)
     shape = (len(methods), *map(len, axes.values()), seeds)
     level = np.reshape([LEVELS[m][2] for m in methods], (-1,) + (1,) * (len(shape) - 1))

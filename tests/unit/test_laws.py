@@ -37,7 +37,7 @@ def test_fixed_supports_have_k_and_frequent_latents_more_often(stream):
     rate = supports.rates("zipf", N, K, 1.0)
     support = supports.fixed(rate, K, SAMPLES, stream)
     assert (support.sum(axis=1) == K).all()
-    assert (np.diff(support.mean(axis=0)[[0, 2, 10, 40]]) < 0).all()
+    assert (np.diff(support.mean(axis=0)[[0, 4, 12, 40]]) < 0).all()
 
 
 def test_independent_and_correlated_latents_have_their_rates(stream):
@@ -116,13 +116,14 @@ def test_united_samples_have_a_pair_and_grow_little(stream):
     pairs = supports.held_out_pairs(rate, parent, 10, stream)
     support = supports.independent(rate, 2000, stream)
     supports.prune(support, parent, rate, True, stream)
-    before = support.sum(axis=1).mean()
+    before = support.sum(axis=1)
     supports.unite(support, pairs, parent, True, stream)
     assert support[:, pairs].all(axis=2).any(axis=1).all()
     children = np.flatnonzero(parent >= 0)
     assert (support[:, children] <= support[:, parent[children]]).all()
     assert all(support[:, parent == above].sum(axis=1).max() <= 1 for above in range(5))
-    assert abs(support.sum(axis=1).mean() - before) < 1
+    # Two latents with their ancestors are six at most.
+    assert (support.sum(axis=1) <= np.maximum(before, 6)).all()
 
 
 @pytest.mark.parametrize("law", magnitudes.MAGNITUDES)

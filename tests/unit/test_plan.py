@@ -35,7 +35,7 @@ TEXT = summary(
 
 
 def test_jobs_are_read_once_whatever_their_files():
-    assert read_summary(TEXT) == [
+    assert read_summary(TEXT, RUN) == [
         Job("simulate", SMALL, pending=False),
         Job("fit", SMALL, "pca", "pca"),
         Job("operate", SMALL, "frozen_decoder", "pca"),
@@ -56,7 +56,7 @@ def test_jobs_of_the_strict_protocol_are_counted_each_by_itself():
         (f"{scored}/crossed/paper_samples/{cell}/pca.nc", "encode_paper_samples", MISSING),
         (f"{scored}/metrics/audit/{cell}.nc", "audit", MISSING),
     )
-    assert read_summary(text) == [
+    assert read_summary(text, RUN) == [
         Job("renew", SMALL, pending=False),
         Job("fit", SMALL, "lista_oracle", "lista_oracle", pending=False),
         Job("fit", SMALL, "lista_oracle", "lista_oracle"),
@@ -73,7 +73,7 @@ def test_codes_cost_less_than_a_training():
 
 
 def test_what_is_done_costs_nothing_more():
-    table = summarise(read_summary(TEXT), RUN)
+    table = summarise(read_summary(TEXT, RUN), RUN)
     assert table.loc["simulate", "cached"] == 1
     assert table.loc["simulate", "CPU hours"] == 0
     assert table.loc["fit", "cached"] == 0

@@ -90,8 +90,8 @@ def test_a_failing_write_keeps_the_older_file(tmp_path):
 
 
 def test_missing_required_variable_is_named(tmp_path):
-    with pytest.raises(StoreError, match="lacks the variable 'dictionary'"):
-        store.write(tmp_path / "data.nc", "data", model_variables(), ORIGIN)
+    with pytest.raises(StoreError, match="lacks the variable 'n_active'"):
+        store.write(tmp_path / "codes.nc", "codes", model_variables(), ORIGIN)
 
 
 def test_wrong_dimensions_are_named(tmp_path):

@@ -38,19 +38,20 @@ def sweep_figure(
     sweep: str,
     main: Sequence[str] = MAIN_METRICS,
     every: Sequence[str] = tuple(METRICS),
+    name: str | None = None,
 ) -> tuple[Callable[[Tables], dict[str, Figure]], Callable[[Tables], pd.DataFrame]]:
     """Return `draw` and `numbers` of the figure of one experiment over one sweep variable.
 
-    The main text's figure shows the metrics `main` and has the experiment's name, that of `every`
-    metric has `_all` appended.
+    The main text's figure shows the metrics `main` and has a name, the experiment's if no other is
+    given; that of `every` metric has `_all` appended.
     Both functions raise a SurgeryError as `draw_sweep` does.
     """
 
     def draw(tables: Tables) -> dict[str, Figure]:
         table = pick(tables, experiment)
         return {
-            experiment: draw_sweep(table, sweep, main),
-            f"{experiment}_all": draw_sweep(table, sweep, every),
+            name or experiment: draw_sweep(table, sweep, main),
+            f"{name or experiment}_all": draw_sweep(table, sweep, every),
         }
 
     def numbers(tables: Tables) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import panels, plot_methods
+from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.summary import pick, summarise
 
 INPUTS = ("patches",)
@@ -24,9 +25,12 @@ Tables = Mapping[str, xr.Dataset]
 
 def draw(tables: Tables) -> dict[str, Figure]:
     """Draw held-out patches of the first photograph, and with `_all` those of the other, too."""
-    rows = numbers(tables)
+    rows, diverged = numbers(tables), told_by(tables.values())
     with style.applied():
-        return {"patches": _draw(rows, ["id"]), "patches_all": _draw(rows, list(SPLITS))}
+        return {
+            "patches": _draw(rows, ["id"], diverged),
+            "patches_all": _draw(rows, list(SPLITS), diverged),
+        }
 
 
 def numbers(tables: Tables) -> pd.DataFrame:
@@ -48,8 +52,8 @@ def _of_split(table: xr.Dataset, split: str) -> pd.DataFrame:
     return explained.assign(active_atoms=atoms.reindex(places).to_numpy())
 
 
-def _draw(rows: pd.DataFrame, splits: Sequence[str]) -> Figure:
-    figure, axes = panels(rows, 1, len(splits), note="Codes of held-out patches.")
+def _draw(rows: pd.DataFrame, splits: Sequence[str], diverged: Sequence[str]) -> Figure:
+    figure, axes = panels(rows, 1, len(splits), "Codes of held-out patches.", diverged)
     for split, axis in zip(splits, axes.flat, strict=True):
         shown = rows[rows["metric"] == f"explained_variance_{split}"]
         _set_axes(axis, rows)

@@ -14,7 +14,7 @@ from collections.abc import MutableMapping
 
 from sae_surgery.errors import SurgeryError
 
-PACKAGE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCES = os.path.dirname(PACKAGE)
 """The folder that modules of this project are imported from."""
 

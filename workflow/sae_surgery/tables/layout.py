@@ -10,6 +10,7 @@ from sae_surgery import methods
 from sae_surgery.errors import SurgeryError
 from sae_surgery.files.store import Variable
 from sae_surgery.machine.divergence import said_of
+from sae_surgery.problems.paper import Cell
 from sae_surgery.tables.scoring import UNDEFINED
 
 LONG_NAMES = {
@@ -126,8 +127,14 @@ def _observation_dims(sweep: Mapping[str, Any], over: Axes) -> Variable:
     dims = np.zeros([len(values) for values in over.values()], np.int64)
     for cell in sweep["cells"]:
         place = tuple(over[name].index(cell[name]) for name in over)
-        dims[place] = sweep["sizes"][cell["cell"]]["obs_dim"]
+        dims[place], _ = _sizes(sweep, cell["cell"])
     return Variable(tuple(over), dims, "observation dimension m; 0 where there is no cell")
+
+
+def _sizes(sweep: Mapping[str, Any], cell: str) -> tuple[int, int]:
+    """Return m and k of a cell; those of the paper have them in their names."""
+    sizes = sweep.get("sizes", {}).get(cell) or vars(Cell.parse(cell))
+    return sizes["obs_dim"], sizes["k"]
 
 
 def _least_samples(sweep: Mapping[str, Any], over: Axes) -> Variable:
@@ -138,7 +145,7 @@ def _least_samples(sweep: Mapping[str, Any], over: Axes) -> Variable:
     """
     least = np.full([len(values) for values in over.values()], np.nan)
     for cell in sweep["cells"]:
-        obs_dim, k = (sweep["sizes"][cell["cell"]][name] for name in ("obs_dim", "k"))
+        obs_dim, k = _sizes(sweep, cell["cell"])
         if obs_dim > k:
             place = tuple(over[name].index(cell[name]) for name in over)
             least[place] = (obs_dim - 1) / (obs_dim - k)
@@ -160,6 +167,6 @@ def _lay_out(
         place = tuple(axes[dim].index(cell[dim]) if dim in over else slice(None) for dim in axes)
         values[place] = metric.values
     described = chosen[0][1][name].attrs
-    undefined = described["nan_means"].startswith(UNDEFINED)
+    undefined = described.get("nan_means", "").startswith(UNDEFINED)
     missing = described["nan_means"] if undefined else MISSING
     return Variable(tuple(axes), values, described["long_name"], described["units"], missing)
