@@ -113,6 +113,7 @@ def test_the_metric_is_in_the_file_of_scores(scored):
 
 def test_the_figure_draws_the_table(made, scored, tmp_path):
     folder, files = made
+    cell = CellData(folder / "data.nc").cell
     sweep = {
         "experiment": "latents",
         "run": "made",
@@ -120,7 +121,8 @@ def test_the_figure_draws_the_table(made, scored, tmp_path):
         "over": ["n_latents"],
         "methods": list(files),
         "seeds": list(SEEDS),
-        "cells": [{"cell": CellData(folder / "data.nc").cell.name, "n_latents": 24}],
+        "cells": [{"cell": cell.name, "n_latents": 24}],
+        "sizes": {cell.name: {"obs_dim": cell.obs_dim, "k": cell.k}},
         "left_out": {},
     }
     tabulate(json.loads(json.dumps(sweep)), [scored], tmp_path / "latents.nc")

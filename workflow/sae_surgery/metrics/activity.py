@@ -14,7 +14,7 @@ class Activity(Metric):
 
     protocols = ("strict",)
     gives: ClassVar = {
-        **each_split({"l0": Quantity("Active atoms", "mean number of active atoms of a sample")}),
+        **each_split({"l0": Quantity("L0", "mean number of active atoms of a sample")}),
         "dead_share": Quantity(
             "Dead atoms",
             "share of code columns that no sample activates, in distribution",

@@ -133,7 +133,10 @@ def _observation_dims(sweep: Mapping[str, Any], over: Axes) -> Variable:
 
 def _sizes(sweep: Mapping[str, Any], cell: str) -> tuple[int, int]:
     """Return m and k of a cell; those of the paper have them in their names."""
-    sizes = sweep.get("sizes", {}).get(cell) or vars(Cell.parse(cell))
+    try:
+        sizes = sweep.get("sizes", {}).get(cell) or vars(Cell.parse(cell))
+    except ValueError as error:
+        raise SurgeryError(f"the sizes of the cell {cell} are missing") from error
     return sizes["obs_dim"], sizes["k"]
 
 
