@@ -49,6 +49,7 @@ TINY: Mapping[str, Mapping[str, Any]] = {
     "random_dictionary": {"n_iter": 10},
     "softplus_adam": {"max_steps": 20},
     "warm_start_decoder": LEARNING,
+    "warm_start_encoder": {"counts": list(range(10))},
 }
 """Settings by method or surgery, autoencoders aside."""
 
