@@ -51,12 +51,6 @@ HOPELESS = {
 """Settings with which all seeds diverge."""
 
 
-def read(path, kind):
-    """Return the content of a file, which is closed: HDF5 does not bear many that are open."""
-    with store.read(path, kind) as file:
-        return file.load()
-
-
 @pytest.fixture
 def overflowing(monkeypatch):
     """Return what makes the observations of the lost seed too large, in any set of seeds."""
@@ -91,7 +85,7 @@ def fit_here(bench, tmp_path, name, seeds=SEEDS, settings=None, parent=None):
 
 def assert_sound_seeds_are_as_alone(bench, together, alone):
     """Hold model and codes of all seeds against those of a fit without the lost one."""
-    model, model_alone = (read(files[0], "model") for files in (together, alone))
+    model, model_alone = (store.read(files[0], "model") for files in (together, alone))
     kept = [SEEDS.index(seed) for seed in SOUND]
     assert set(model.data_vars) - set(model_alone.data_vars) == {"diverged"}
     for parameter in model_alone.data_vars:
@@ -114,10 +108,10 @@ def test_one_seed_diverges_and_the_others_do_not_feel_it(bench, tmp_path, overfl
     overflowing(TOO_LARGE[name])
     together, alone = (fit_here(bench, tmp_path, name, seeds) for seeds in (SEEDS, SOUND))
     for path, kind in zip(together, ("model", "codes"), strict=True):
-        said = read(path, kind).attrs["status"]
+        said = store.read(path, kind).attrs["status"]
         assert said.startswith(f"diverged: seed {LOST} at ")
         assert said.count("seed") == 1
-        assert read(path, kind)["diverged"].values[LOST] == said.split(f"seed {LOST} ")[1]
+        assert store.read(path, kind)["diverged"].values[LOST] == said.split(f"seed {LOST} ")[1]
     assert_sound_seeds_are_as_alone(bench, together, alone)
 
 
@@ -132,7 +126,7 @@ def test_so_it_is_with_tensors(bench, tmp_path, overflowing, name):
 @pytest.mark.parametrize("name", HOPELESS)
 def test_when_all_seeds_have_diverged_training_ends(bench, tmp_path, name, capsys):
     files = fit_here(bench, tmp_path, name, settings=HOPELESS[name])
-    model, codes = read(files[0], "model"), read(files[1], "codes")
+    model, codes = store.read(files[0], "model"), store.read(files[1], "codes")
     assert set(model.variables) == {"seed", "diverged"}
     assert set(codes.variables) == {"diverged"}
     for seed, when in zip(SEEDS, model["diverged"].values, strict=True):
@@ -155,7 +149,7 @@ def test_dictionary_learning_with_lost_atoms_is_a_result_too(bench, tmp_path, mo
         count += 1
 
     monkeypatch.setattr(CodeSums, "sweep", spoilt)
-    model = read(fit_here(bench, tmp_path, "dl_scaled")[0], "model")
+    model = store.read(fit_here(bench, tmp_path, "dl_scaled")[0], "model")
     assert model.attrs["status"] == "diverged: seed 1 at round 0"
     assert np.isnan(model["dictionary"].values).any((1, 2)).tolist() == [False, True, False]
 
@@ -172,7 +166,7 @@ def test_a_method_that_does_not_look_is_looked_at(bench, tmp_path, monkeypatch):
     for path, kind in zip(
         fit_here(bench, tmp_path, "linear_probe"), ("model", "codes"), strict=True
     ):
-        assert read(path, kind).attrs["status"] == "diverged: seed 1 in training"
+        assert store.read(path, kind).attrs["status"] == "diverged: seed 1 in training"
 
 
 def test_codes_that_are_not_finite_are_missing(bench, tmp_path, monkeypatch):
@@ -185,8 +179,8 @@ def test_codes_that_are_not_finite_are_missing(bench, tmp_path, monkeypatch):
 
     monkeypatch.setattr(cls, "encode", overflow)
     files = fit_here(bench, tmp_path, "pca")
-    assert read(files[0], "model").attrs["status"] == "ok"
-    assert read(files[1], "codes").attrs["status"] == "diverged: seed 1 in its codes"
+    assert store.read(files[0], "model").attrs["status"] == "ok"
+    assert store.read(files[1], "codes").attrs["status"] == "diverged: seed 1 in its codes"
     assert Codes(files[1], CellData(bench.data())).lacks(LOST)
 
 
@@ -213,7 +207,7 @@ def test_codes_of_the_other_seeds_are_inferred_by_a_model_that_is_there(bench, t
 def evaluated(bench, output, *files):
     models, codes = zip(*files, strict=True)
     evaluate(bench.data(), codes, models, "paper", output)
-    return read(output, "metrics")
+    return store.read(output, "metrics")
 
 
 def test_scores_are_missing_for_the_lost_seed_alone(bench, tmp_path, lost_relu, capsys):
@@ -240,7 +234,7 @@ def test_a_table_says_why_it_has_no_value(bench, tmp_path, lost_relu):
         (SOUND, None),
     ):
         tabulate(sweep | {"seeds": list(seeds)}, [tmp_path / "metrics.nc"], tmp_path / "table.nc")
-        table = read(tmp_path / "table.nc", "table")
+        table = store.read(tmp_path / "table.nc", "table")
         assert table.attrs.get("diverged") == said
         missing = np.isnan(table["mcc_id"].values[:, 0])
         assert missing.tolist() == [[seed == LOST for seed in seeds], [False] * len(seeds)]
@@ -268,7 +262,7 @@ def test_a_surgery_is_done_on_the_seeds_that_are_sound(bench, tmp_path, lost_rel
     scores = []
     for path in outputs:
         assess(bench.data(), [path], "paper", path.with_suffix(".metrics.nc"))
-        scores.append(read(path.with_suffix(".metrics.nc"), "metrics"))
+        scores.append(store.read(path.with_suffix(".metrics.nc"), "metrics"))
     data = CellData(bench.data())
     lost, usual = (Operation(path, data) for path in outputs)
     assert lost.status == "diverged: seed 1 at epoch 0"
@@ -294,13 +288,13 @@ def test_a_surgery_on_a_model_that_is_lost_has_no_outcome(bench, tmp_path):
     files = fit_here(bench, tmp_path, "sae_topk", settings=HOPELESS["sae_topk"])
     output = tmp_path / "operation.nc"
     operate("frozen_decoder", bench.data(), *files, {}, "cpu", 1, output)
-    operation = read(output, "operation")
+    operation = store.read(output, "operation")
     assert operation.attrs["status"].startswith("diverged: seed 0 at epoch 0; seed 1 at epoch 0")
     assert not operation.variables
     usual = tmp_path / "usual.nc"
     operate("frozen_decoder", bench.data(), *bench.fit("sae_relu"), {}, "cpu", 1, usual)
     assess(bench.data(), [output, usual], "paper", tmp_path / "metrics.nc")
-    metrics = read(tmp_path / "metrics.nc", "metrics")
+    metrics = store.read(tmp_path / "metrics.nc", "metrics")
     assert metrics["status"].values.tolist() == [operation.attrs["status"], "ok"]
     assert np.isnan(metrics["mcc_id"].values[0]).all()
     assert np.isfinite(metrics["mcc_id"].values[1]).all()
@@ -311,7 +305,7 @@ def test_what_a_surgery_trains_can_diverge_in_one_outcome(bench, tmp_path):
     settings = {"penalty_factors": (1.0, 1e45)}
     operate("penalty_sweep", bench.data(), *bench.fit("sae_relu"), settings, "cpu", 1, output)
     assess(bench.data(), [output], "paper", tmp_path / "metrics.nc")
-    scores = read(tmp_path / "metrics.nc", "metrics")["mcc_id"].values[0, 0]
+    scores = store.read(tmp_path / "metrics.nc", "metrics")["mcc_id"].values[0, 0]
     operation = Operation(output, CellData(bench.data()))
     lacks = [[operation.lacks(outcome, seed) for seed in range(3)] for outcome in range(2)]
     assert lacks == [[False] * 3, [True] * 3]
@@ -326,9 +320,9 @@ def test_what_starts_from_a_model_loses_the_seeds_that_it_lost(
     overflowing(1e30)
     parent = fit_here(bench, tmp_path, "dl_fista")[0]
     monkeypatch.undo()
-    model = read(fit_here(bench, tmp_path, "dl_lista", parent=parent)[0], "model")
+    model = store.read(fit_here(bench, tmp_path, "dl_lista", parent=parent)[0], "model")
     assert model.attrs["status"] == "diverged: seed 1 at round 0 of dl_fista"
-    usual = read(bench.fit("dl_lista")[0], "model")
+    usual = store.read(bench.fit("dl_lista")[0], "model")
     for name in usual.data_vars:
         kept = [0, 2]
         np.testing.assert_array_equal(model[name].values[kept], usual[name].values[kept])

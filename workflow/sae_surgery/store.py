@@ -22,6 +22,8 @@ from typing import Any
 import netCDF4
 import numpy as np
 import xarray as xr
+from xarray.backends import CachingFileManager, NetCDF4DataStore
+from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK
 
 from sae_surgery.divergence import DIVERGED
 from sae_surgery.errors import SurgeryError
@@ -178,7 +180,8 @@ def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.D
         If the file is missing, locked, damaged, of another kind, or made from other inputs.
     """
     try:
-        with _open(path, "r") as file:
+        manager = _shared(path)
+        with manager.acquire_context() as file:
             _check(file, path, kind)
             recorded, found = getattr(file, "digest", None), _content_digest(file, path)
             made_from = json.loads(file.inputs)
@@ -189,8 +192,43 @@ def read(path: Path, kind: str, inputs: Mapping[str, str] | None = None) -> xr.D
     for role, digest in (inputs or {}).items():
         if made_from.get(role) != digest:
             raise StoreError(f"{path}: stale or foreign; it was made from another {role} file")
-    # By its name alone xarray makes that absolute: the locale may lack the folders' characters.
-    return xr.open_dataset(xr.backends.NetCDF4DataStore.open(path), decode_cf=False, cache=True)
+    content = xr.open_dataset(NetCDF4DataStore(manager, mode="r"), decode_cf=False, cache=True)
+    # Others may read by the same handle, so that `close` closes nothing: the last to go does.
+    content.set_close(None)
+    return content
+
+
+@dataclass(frozen=True)
+class _Opener:
+    """Opens a file to read it; equal for all paths of the same file."""
+
+    path: Path = field(compare=False)
+    place: tuple[int, int]
+    """Device and inode."""
+
+    def __call__(self, mode: str) -> netCDF4.Dataset:
+        file = _open(self.path, mode)
+        if _place(self.path) != self.place:
+            file.close()
+            raise StoreError(f"{self.path}: was replaced by another file while it was read")
+        return file
+
+
+def _shared(path: Path) -> CachingFileManager:
+    """Return what opens a file, once in this process however many read it.
+
+    HDF5 does not bear a file with text that is open twice: its text variables refer to the handle
+    that opened them first, also when that is closed (netcdf-c's issue 2510, h5py's 2920), and what
+    is opened next fails or crashes.
+    """
+    opener = _Opener(path, _place(path))
+    return CachingFileManager(opener, mode="r", lock=NETCDF4_PYTHON_LOCK, manager_id=__name__)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Return device and inode of a file."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _open(path: Path, mode: str) -> netCDF4.Dataset:
