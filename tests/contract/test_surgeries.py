@@ -216,7 +216,7 @@ def test_settings_are_kept_in_the_file(bench, name):
 
 def test_codes_of_another_method_are_refused(bench):
     model, codes = bench.fit("sae_relu")[0], bench.fit("sae_mp")[1]
-    with pytest.raises(SurgeryError, match="codes of sae_mp, but .* is of sae_relu"):
+    with pytest.raises(SurgeryError, match=r"codes of sae_mp, but .* is of sae_relu"):
         operate("frozen_decoder", bench.data(), model, codes, {}, "cpu", 1, bench.folder / "x.nc")
 
 
