@@ -88,16 +88,6 @@ class Activations(Problem):
         return self._matrix.width
 
     @property
-    def n_train(self) -> int:
-        """Rows to learn from."""
-        return self.n_samples // 2
-
-    @property
-    def n_val(self) -> int:
-        """Rows held out."""
-        return self.n_samples - self.n_train
-
-    @property
     def n_ood(self) -> int:
         """Rows of the file `ood`, if one is given."""
         return self.n_samples // 2 if self.ood else 0

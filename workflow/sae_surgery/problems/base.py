@@ -50,8 +50,7 @@ class Problem(ABC):
     """A law of data. Subclass it as a frozen dataclass in a file of its own.
 
     A subclass has fields or properties `n_latents` (atoms asked of learners), `k` (active atoms
-    that methods with a fixed number are given), `obs_dim`, and `n_train`, `n_val`, `n_ood`
-    (samples of each split). The workflow reads `knows` and `signed` without importing the file.
+    that methods with a fixed number are given), `obs_dim`, and `n_samples` (in distribution).
     """
 
     knows: ClassVar[tuple[str, ...]] = ()
@@ -66,9 +65,22 @@ class Problem(ABC):
     n_latents: int
     k: int
     obs_dim: int
-    n_train: int
-    n_val: int
-    n_ood: int
+    n_samples: int
+
+    @property
+    def n_train(self) -> int:
+        """Samples of the split train: the first half of the in-distribution ones."""
+        return self.n_samples // 2
+
+    @property
+    def n_val(self) -> int:
+        """Samples of the split val: the rest of the in-distribution ones."""
+        return self.n_samples - self.n_train
+
+    @property
+    def n_ood(self) -> int:
+        """Samples of the split ood."""
+        return self.n_samples // 2
 
     @classmethod
     def kind(cls) -> str:

@@ -72,21 +72,6 @@ class Patches(Problem):
         """Dimension of an observation."""
         return self.components
 
-    @property
-    def n_train(self) -> int:
-        """Patches to learn from."""
-        return self.n_samples // 2
-
-    @property
-    def n_val(self) -> int:
-        """Patches of the same photograph that are held out."""
-        return self.n_samples - self.n_train
-
-    @property
-    def n_ood(self) -> int:
-        """Patches of the other photograph."""
-        return self.n_samples // 2
-
     def draw(self, seed: int) -> Drawn:
         """Draw places, cut patches out and whiten them."""
         import numpy as np

@@ -88,21 +88,6 @@ class Sized(Problem):
             n_samples = 2 * round(per_latent * n_latents)
         return cls(n_latents, k, obs_dim, n_samples, **values)
 
-    @property
-    def n_train(self) -> int:
-        """Samples of the split train: the first half of the in-distribution ones."""
-        return self.n_samples // 2
-
-    @property
-    def n_val(self) -> int:
-        """Samples of the split val: the rest of the in-distribution ones."""
-        return self.n_samples - self.n_train
-
-    @property
-    def n_ood(self) -> int:
-        """Samples of the split ood."""
-        return self.n_samples // 2
-
     def fresh_samples(self) -> tuple[int, int]:
         """Return how many fresh samples there are of val and of ood, by `laws.fresh`."""
         return fresh_samples(self.n_latents, self.k)
