@@ -31,7 +31,8 @@ def everything() -> Seen:
         labels={split: values[:, 0] > 0 for split, values in true.items()},
         truth=truth,
     )
-    return Seen(target, codes, atoms=truth[:, ::-1], other_atoms=other, lam=0.1)
+    nothing = np.zeros(OBS_DIM)
+    return Seen(target, codes, truth[:, ::-1], nothing, other_atoms=other, lam=0.1)
 
 
 def with_nothing_but(needs: tuple[str, ...], seen: Seen) -> Seen:
@@ -48,7 +49,7 @@ def with_nothing_but(needs: tuple[str, ...], seen: Seen) -> Seen:
         labels=of(target.labels) if "labels" in needs else {},
         truth=target.truth if "truth" in needs else None,
     )
-    own = ("atoms", "other_atoms", "lam")
+    own = ("atoms", "bias", "other_atoms", "lam")
     taken = {name: None for name in own if name not in needs}
     return replace(seen, target=bare, codes=of(seen.codes), **taken)
 

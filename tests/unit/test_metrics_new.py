@@ -6,7 +6,7 @@ from sklearn.metrics import f1_score
 
 from panels import seen
 from sae_surgery import metrics
-from sae_surgery.metrics import shrinkage, stability
+from sae_surgery.metrics import refitting, stability
 from sae_surgery.metrics.base import NEEDS, Seen, Target
 from sae_surgery.metrics.measures.sparseness import gini, pq_index
 
@@ -57,30 +57,28 @@ def test_columns_of_latents_are_those_found_in_distribution():
 
 
 def test_codes_that_are_half_as_large_show_it(truth):
-    # Of either sign, so that nothing looks like a bias.
-    true = np.vstack([sparse(0, 100), -sparse(0, 100)])
-    given = Seen(Target({"id": true @ truth.T}), {"id": true / 2}, truth)
-    found = metrics.load("shrinkage").score(given)
-    assert found == {"norm_ratio_id": pytest.approx(0.5), "refit_ratio_id": pytest.approx(2)}
+    true, nothing = sparse(0), np.zeros(len(truth))
+    given = Seen(Target({"id": true @ truth.T}), {"id": true / 2}, truth, nothing)
+    assert metrics.load("shrinkage").score(given) == {"norm_ratio_id": pytest.approx(0.5)}
+    assert metrics.load("refitting").score(given) == {"refit_ratio_id": pytest.approx(2)}
 
 
-def test_a_constant_that_the_decoder_would_add_is_no_shrinkage(truth):
-    true, bias = sparse(0), 3.0
+@pytest.mark.parametrize("name", ["shrinkage", "refitting"])
+def test_a_constant_that_the_decoder_adds_is_no_shrinkage(truth, name):
+    true, bias = sparse(0), np.full(len(truth), 3.0)
     moved = {split: true @ truth.T + bias for split in ("id", "ood")}
-    given = Seen(Target(moved), dict.fromkeys(moved, true), truth)
-    found = metrics.load("shrinkage").score(given)
-    assert list(found.values()) == pytest.approx([1, 1, 1, 1])
+    given = Seen(Target(moved), dict.fromkeys(moved, true), truth, bias)
+    assert list(metrics.load(name).score(given).values()) == pytest.approx([1, 1])
 
 
 def test_refitted_values_by_hand():
     # Atoms are axes: the refitted value is the observation's own entry.
     observations = np.array([[4.0, 0, 0], [0, 3, -1], [0, 0, 5], [0, 0, 0]])
     codes = np.array([[2.0, 0, 0], [0, 1, -2], [0, 0, 0], [0, 0, 0]])
-    found = shrinkage._refit_ratio(observations, codes, np.eye(3))
-    assert found == pytest.approx((4 + 3 + 1) / (2 + 1 + 2))
+    assert refitting.refit(observations, codes, np.eye(3)) == pytest.approx((2 + 1 + 2, 4 + 3 + 1))
     # The signs of the code count, and supports that can fit anything do not.
-    assert shrinkage._refit_ratio(observations[:1], -codes[:1], np.eye(3)) == pytest.approx(-2)
-    assert np.isnan(shrinkage._refit_ratio(observations, np.ones((4, 3)), np.eye(3)))
+    assert refitting.refit(observations[:1], -codes[:1], np.eye(3)) == pytest.approx((2, -4))
+    assert refitting.refit(observations, np.ones((4, 3)), np.eye(3)) == (0, 0)
 
 
 @pytest.mark.parametrize("n_atoms", [2, 5, 100])
@@ -155,7 +153,7 @@ def test_what_seen_has_is_what_it_was_given(truth):
     true = sparse(0)
     given = [true, true, true[:, 0] > 0.5] * 2
     assert seen(*given).has == ("codes", "labels", "ood")
-    every = seen(*given, truth, truth, other_atoms=truth, lam=0.1)
+    every = seen(*given, truth, truth, bias=truth[:, 0], other_atoms=truth, lam=0.1)
     assert set(every.has) == set(NEEDS)
     alone = Seen(Target({"id": true}), {"id": true})
     assert alone.has == ()
@@ -166,7 +164,7 @@ def test_on_observations_alone_only_what_needs_no_more_is_scored(truth):
     given = Seen(Target({"id": observations}), {"id": sparse(0)}, truth)
     found = metrics.score("strict", given)
     defined = {name for name, value in found.items() if np.isfinite(value)}
-    names = "dead_share", "explained_variance", "norm_ratio", "refit_ratio", "pq_index", "gini"
+    names = "dead_share", "explained_variance", "l0", "norm_ratio", "pq_index", "gini"
     assert defined == {name if name == "dead_share" else f"{name}_id" for name in names}
     assert set(found) == set(metrics.quantities("strict"))
 

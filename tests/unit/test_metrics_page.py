@@ -14,6 +14,7 @@ WORDS = {
     "labels": "labels",
     "ood": "ood samples",
     "atoms": "own dictionary",
+    "bias": "bias",
     "other_atoms": "second seed",
     "lam": "a lasso",
 }

@@ -39,7 +39,7 @@ def test_outcomes_are_scored_by_the_metrics_and_shared_dictionaries_compared_onc
         scoring, "dictionary_metrics", lambda *pair: compared.append(pair) or compare(*pair)
     )
     scored = [
-        Scored(outcomes, dictionaries[which[outcome]].__getitem__, (outcome,))
+        Scored(outcomes, dictionaries[which[outcome]].__getitem__, place=(outcome,))
         for outcome in range(3)
     ]
     for outcome, scores in enumerate(Scorer(data, "paper").score(scored)):

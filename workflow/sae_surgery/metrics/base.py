@@ -25,6 +25,7 @@ NEEDS = {
     "labels": "labels",
     "ood": "samples out of distribution",
     "atoms": "a dictionary of the method's own",
+    "bias": "the bias of the decoder",
     "other_atoms": "a second seed with the same data",
     "lam": "codes that solve a lasso",
 }
@@ -72,6 +73,8 @@ class Seen:
     """Inferred codes (sample, atom) by split."""
     atoms: np.ndarray | None = None
     """Dictionary (obs, atom) that the codes refer to, if there is one."""
+    bias: np.ndarray | None = None
+    """What decoding adds to D z (obs,), zero where it adds nothing; None where that is not kept."""
     other_atoms: np.ndarray | None = None
     """The dictionary of another seed, where seeds have the same atoms to find."""
     lam: float | None = None
@@ -83,7 +86,12 @@ class Seen:
     @property
     def has(self) -> tuple[str, ...]:
         """Of `NEEDS`, what there is."""
-        own = {"atoms": self.atoms, "other_atoms": self.other_atoms, "lam": self.lam}
+        own = {
+            "atoms": self.atoms,
+            "bias": self.bias,
+            "other_atoms": self.other_atoms,
+            "lam": self.lam,
+        }
         return (*self.target.knows, *(name for name, value in own.items() if value is not None))
 
     @cached_property

@@ -13,8 +13,8 @@ class LatentF1(Metric):
     """Mean over active latents of the F1 by which their columns say that they are active.
 
     The column of a latent is that with which it pairs (`Seen.pairing`), in distribution, and it is
-    kept; a latent without one counts 0. SynthSAEBench (arXiv 2602.14687) calls it F1, of the column
-    whose atom is closest to the latent's.
+    kept; a latent without one counts 0. The F1 of SynthSAEBench (arXiv 2602.14687) averages over
+    code columns, each beside the latent closest to its atom.
     """
 
     protocols = ("strict",)

@@ -70,7 +70,7 @@ def _score(operations: list[Operation], surgery: Surgery, scorer: Scorer) -> Sco
         for outcome, place in enumerate(operation.places(surgery.step)):
             places.append((operation, outcome, place))
             dictionary = partial(operation.dictionary, outcome)
-            all_scored.append(Scored(operation, dictionary, (outcome,)))
+            all_scored.append(Scored(operation, dictionary, place=(outcome,)))
     found = scorer.score(all_scored, track)
     scores = {}
     for (operation, outcome, place), scored in zip(places, found, strict=True):

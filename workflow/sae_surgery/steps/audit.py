@@ -16,7 +16,7 @@ from sae_surgery.files.store import Origin, Variable
 from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
 from sae_surgery.tables.corrections import CORRECTIONS, SCORES, corrected
-from sae_surgery.tables.scoring import MISSING, Scored, Scorer, read_dictionary
+from sae_surgery.tables.scoring import MISSING, Scored, Scorer, read_decoder
 
 
 def audit(
@@ -98,10 +98,10 @@ def _open(
     ):
         if each.method != codes.method:
             raise SurgeryError(f"{path}: codes of {each.method}, not of {codes.method}")
-    old = read_dictionary(model_path, codes, data)
-    new = read_dictionary(strict_model_path, refitted, data)
+    old = read_decoder(model_path, codes, data)
+    new = read_decoder(strict_model_path, refitted, data)
     return _Audited(
-        Scored(codes, old), Scored(again, old), Scored(refitted, new), Scored(strict, new)
+        Scored(codes, **old), Scored(again, **old), Scored(refitted, **new), Scored(strict, **new)
     )
 
 

@@ -14,7 +14,7 @@ from sae_surgery.files.data import CellData
 from sae_surgery.files.store import Origin, Variable
 from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
-from sae_surgery.tables.scoring import Scored, Scorer, read_dictionary
+from sae_surgery.tables.scoring import Scored, Scorer, read_decoder
 
 
 def evaluate(
@@ -39,10 +39,10 @@ def evaluate(
     all_codes, all_scored = [], []
     for codes_path, model_path in zip(codes_paths, model_paths, strict=True):
         codes = Codes(codes_path, data)
-        dictionary = read_dictionary(model_path, codes, data)
+        decoder = read_decoder(model_path, codes, data)
         if codes.status != "ok":
             print(f"{codes.method}: {codes.status}", file=sys.stderr)
-        all_scored.append(Scored(codes, dictionary, lam=codes.lam))
+        all_scored.append(Scored(codes, **decoder, lam=codes.lam))
         all_codes.append(codes)
     scores = scorer.score(all_scored, track)
     origin = Origin(

@@ -29,6 +29,8 @@ class Scored(NamedTuple):
     codes: Codes
     dictionary: Callable[[int], np.ndarray] | None
     """Gives the dictionary (obs, atom) of a seed's codes, by index; None if there is none."""
+    bias: Callable[[int], np.ndarray] | None = None
+    """Gives what decoding a seed's codes adds to D z (obs,), by index; None if it is not kept."""
     place: tuple[int, ...] = ()
     """The index before the seed's, if the codes have several outcomes."""
     lam: float | None = None
@@ -62,7 +64,7 @@ class Scorer:
         known = {name for name in ("labels", "codes") if name in self._data.knows}
         known |= {"truth"} if "dictionary" in self._data.knows else set()
         known |= {"ood"} if self._data.cell.n_ood else set()
-        return metrics.undefined(self._protocol, (*known, "atoms", "other_atoms", "lam"))
+        return metrics.undefined(self._protocol, (*known, "atoms", "bias", "other_atoms", "lam"))
 
     def score(
         self, all_scored: Sequence[Scored], progress: Tracker = silent
@@ -108,6 +110,7 @@ class Scorer:
             target,
             {name: scored.codes.dense(SPLITS[name], *place) for name in target.observations},
             atoms=None if scored.dictionary is None else scored.dictionary(seed),
+            bias=None if scored.bias is None else scored.bias(seed),
             other_atoms=self._other_atoms(scored, seed),
             lam=scored.lam,
             compare=self._compare,
@@ -138,8 +141,10 @@ def _each(
     return {name: read(split, seed) for name, split in splits.items()}
 
 
-def read_dictionary(path: Path, codes: Codes, data: CellData) -> Callable[[int], np.ndarray] | None:
-    """Return what gives the dictionary (obs, atom) of a seed in a model file, None if it has none.
+def read_decoder(path: Path, codes: Codes, data: CellData) -> dict[str, Callable]:
+    """Return what gives the dictionary and the bias of a seed in a model file, by index.
+
+    They are arguments of `Scored`; a model without a dictionary has neither.
 
     Raises
     ------
@@ -149,8 +154,13 @@ def read_dictionary(path: Path, codes: Codes, data: CellData) -> Callable[[int],
     model = store.read(path, "model", {"data": data.root})
     codes.require_model(path, model.attrs["method"], model.attrs["digest"])
     if "dictionary" not in model:
-        return None
-    return lambda seed: model["dictionary"][seed].values
+        return {"dictionary": None}
+
+    def bias(seed: int) -> np.ndarray:
+        nothing = np.zeros(model["dictionary"].shape[1])
+        return model["decoder_bias"][seed].values if "decoder_bias" in model else nothing
+
+    return {"dictionary": lambda seed: model["dictionary"][seed].values, "bias": bias}
 
 
 def _digest(values: np.ndarray) -> bytes:
