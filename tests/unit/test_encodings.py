@@ -87,7 +87,8 @@ def run(folder: Path, **environment: str) -> list[str]:
     folder.mkdir()
     program = folder / "program.py"
     program.write_text(PROGRAM, encoding="utf-8")
-    clean = {name: value for name, value in os.environ.items() if name[:3] not in {"LC_", "LAN"}}
+    said = ("LC_", "LANG", "PYTHONUTF8", "PYTHONCOERCE", "PYTHONIOENCODING")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(said)}
     command = [sys.executable, str(program)]
     done = subprocess.run(
         command, cwd=folder, env=clean | environment, stdout=subprocess.PIPE, check=True

@@ -16,7 +16,7 @@ def test_every_figure_is_on_the_page():
     assert named == set(figures.available())
 
 
-@pytest.mark.parametrize("configuration", ["quick", "reference", "strict", "paper"])
+@pytest.mark.parametrize("configuration", ["quick", "reference", "strict", "paper", "composed"])
 def test_figures_are_targets_of_the_configuration_they_are_given_with(fresh, configuration):
     wanted = set()
     for targets, options in re.findall(r"snakemake ((?:(?:fig_\w+|verdict) ?)+)(.*)", PAGE):

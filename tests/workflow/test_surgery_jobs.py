@@ -81,7 +81,7 @@ def test_a_changed_setting_of_a_surgery_redoes_it_alone(copy):
 
 
 def test_an_edited_metric_operates_on_nothing(copy):
-    copy.append("metrics/mcc.py", "EDITED = True")
+    copy.append("metrics/measures/mcc.py", "EDITED = True")
     assert not {"simulate", *OPERATIONS} & copy.planned()
 
 

@@ -69,7 +69,7 @@ def test_code_that_methods_share_reruns_those_that_import_it(finished):
 
 
 def test_an_edited_metric_refits_nothing(finished):
-    finished.append("metrics/mcc.py", "EDITED = True")
+    finished.append("metrics/measures/mcc.py", "EDITED = True")
     assert finished.planned() == AFTER_MODELS
 
 

@@ -60,7 +60,7 @@ rule audit:
         f"{SAMPLED_BENCHMARKS}/audit/{{cell}}.tsv"
     threads: lambda w: audit_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: attempt * audit_cost(w).mem_mb,
+        mem_mb=lambda w, attempt: memory(audit_cost(w), attempt),
         runtime=lambda w, attempt: attempt * audit_cost(w).runtime,
     params:
         code=step_digest("audit", *metrics.modules("paper"), *metrics.modules("strict")),

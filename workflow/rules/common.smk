@@ -44,6 +44,8 @@ config.update(GIVEN.value)
 
 # A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
 ON_CLUSTER = workflow.nodes is not None
+# Of the Snakemake that runs within each job of a cluster, measured 130 to 190 MB.
+SNAKEMAKE_MB = 300
 if workflow.is_main_process and not ON_CLUSTER and "gpu" not in workflow.global_resources:
     N_GPUS = gpus.count()
     if N_GPUS:
@@ -110,6 +112,11 @@ def as_parameter(settings):
 def step_digest(step, *modules):
     """Return the digest of the source of a step, which reruns it when its meaning changes."""
     return source_digest(f"sae_surgery.steps.{step}", *modules)
+
+
+def memory(cost, attempt):
+    """Return the memory to ask for, more with each attempt; on a cluster, with Snakemake's own."""
+    return attempt * cost.mem_mb + SNAKEMAKE_MB * ON_CLUSTER
 
 
 def report_expected_times():

@@ -18,7 +18,7 @@ rule simulate:
         lambda w: bundle("simulate", w.cell)
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: attempt * costs.simulate(CELLS[w.cell], RUN).mem_mb,
+        mem_mb=lambda w, attempt: memory(costs.simulate(CELLS[w.cell], RUN), attempt),
         runtime=lambda w, attempt: attempt * costs.simulate(CELLS[w.cell], RUN).runtime,
     params:
         problem=lambda w: CELLS[w.cell].kind(),
@@ -45,7 +45,7 @@ if STRICT:
             lambda w: bundle("simulate", w.cell)
         threads: 1
         resources:
-            mem_mb=lambda w, attempt: attempt * costs.renew(CELLS[w.cell], RUN).mem_mb,
+            mem_mb=lambda w, attempt: memory(costs.renew(CELLS[w.cell], RUN), attempt),
             runtime=lambda w, attempt: attempt * costs.renew(CELLS[w.cell], RUN).runtime,
         params:
             code=lambda w: step_digest("renew", type(CELLS[w.cell]).__module__),

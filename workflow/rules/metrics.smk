@@ -24,7 +24,7 @@ rule evaluate:
         f"{BENCHMARKS}/{RUN.protocol}/evaluate/{{cell}}.tsv"
     threads: lambda w: evaluate_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: attempt * evaluate_cost(w).mem_mb,
+        mem_mb=lambda w, attempt: memory(evaluate_cost(w), attempt),
         runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
     params:
         protocol=RUN.protocol,

@@ -36,7 +36,7 @@ rule fit:
         lambda w: bundle("fit", w.cell, w.method, w.method)
     threads: lambda w: fit_cost(w).threads
     resources:
-        mem_mb=lambda w, input, attempt: attempt * fit_cost(w, input.data).mem_mb,
+        mem_mb=lambda w, input, attempt: memory(fit_cost(w, input.data), attempt),
         runtime=lambda w, attempt: attempt * fit_cost(w).runtime,
         gpu=lambda w: fit_cost(w).gpu,
         # Not a parameter: a model is not fitted again because the next machine has no GPU.
@@ -87,7 +87,7 @@ if STRICT:
             lambda w: bundle("fit", w.cell, w.method, w.method)
         threads: lambda w: fit_cost(w).threads
         resources:
-            mem_mb=lambda w, input, attempt: attempt * fit_cost(w, input.data).mem_mb,
+            mem_mb=lambda w, input, attempt: memory(fit_cost(w, input.data), attempt),
             runtime=lambda w, attempt: attempt * fit_cost(w).runtime,
             gpu=lambda w: fit_cost(w).gpu,
             device=lambda w: fit_cost(w).device,

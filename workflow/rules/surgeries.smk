@@ -31,7 +31,7 @@ rule operate:
         lambda w: bundle("operate", w.cell, w.surgery, w.method)
     threads: lambda w: operate_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: attempt * operate_cost(w).mem_mb,
+        mem_mb=lambda w, attempt: memory(operate_cost(w), attempt),
         runtime=lambda w, attempt: attempt * operate_cost(w).runtime,
         gpu=lambda w: operate_cost(w).gpu,
         device=lambda w: operate_cost(w).device,
@@ -62,7 +62,7 @@ rule assess:
         lambda w: bundle("assess", w.cell, w.surgery)
     threads: lambda w: evaluate_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: attempt * evaluate_cost(w).mem_mb,
+        mem_mb=lambda w, attempt: memory(evaluate_cost(w), attempt),
         runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
     params:
         protocol=RUN.protocol,
