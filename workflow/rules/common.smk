@@ -116,7 +116,7 @@ def step_digest(step, *modules):
 
 def memory(cost, attempt):
     """Return the memory to ask for, more with each attempt; on a cluster, with Snakemake's own."""
-    return attempt * cost.mem_mb + SNAKEMAKE_MB * ON_CLUSTER
+    return attempt * (cost.mem_mb + SNAKEMAKE_MB * ON_CLUSTER)
 
 
 def report_expected_times():
