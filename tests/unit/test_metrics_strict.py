@@ -76,9 +76,8 @@ def test_an_opposite_atom_is_right_if_its_codes_are_opposite_too(targets, truth)
 
 
 def test_every_metric_is_described_and_a_plain_number(targets, truth):
-    panel = measure(
-        targets, targets["true_id"], targets["true_ood"], truth, lam=0.1, other_atoms=truth
-    )
+    further = {"lam": 0.1, "bias": np.zeros(len(truth)), "other_atoms": truth}
+    panel = measure(targets, targets["true_id"], targets["true_ood"], truth, **further)
     assert set(panel) == set(QUANTITIES)
     assert all(type(value) is float and np.isfinite(value) for value in panel.values())
     texts = [quantity.long_name for quantity in QUANTITIES.values()]
