@@ -117,3 +117,10 @@ def test_each_setting_changes_the_digest(problem):
         value = getattr(problem, field.name)
         if isinstance(value, int) and not isinstance(value, bool) and field.name == "n_samples":
             assert replace(problem, **{field.name: value + 2}).digest != problem.digest
+
+
+def test_settings_beside_a_cell_are_refused_and_not_ignored(tmp_path):
+    cell = problems.kind("paper").at(SMALL)
+    with pytest.raises(SurgeryError, match="--settings"):
+        simulate(cell, SEEDS, tmp_path / "data.nc", settings={"norm_ratio": 4})
+    assert not (tmp_path / "data.nc").exists()

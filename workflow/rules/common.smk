@@ -44,7 +44,8 @@ config.update(GIVEN.value)
 
 # A limit of Snakemake's own executor is one on jobs at a time here; a cluster counts its own GPUs.
 ON_CLUSTER = workflow.nodes is not None
-# Of the Snakemake that runs within each job of a cluster, measured 130 to 190 MB.
+# For the Snakemake within each job of a cluster. Not measured by itself: a step that uses 130 MB was
+# killed at 264 MB in a job that asked for 251.
 SNAKEMAKE_MB = 300
 if workflow.is_main_process and not ON_CLUSTER and "gpu" not in workflow.global_resources:
     N_GPUS = gpus.count()

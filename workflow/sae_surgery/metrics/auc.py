@@ -21,7 +21,6 @@ class Auc(Metric):
                     "ROC-AUC, with its sign, of the code column that tells the label best on other "
                     "samples",
                     "higher",
-                    quoted=True,
                 )
             }
         )

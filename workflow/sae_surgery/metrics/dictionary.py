@@ -29,7 +29,6 @@ class Dictionary(Metric):
             "|Cosine| to true atoms",
             "mean |cosine| of true columns and the atoms matched by signed cosine",
             "higher",
-            quoted=True,
         ),
         "dictionary_mean_signed_cosine": Quantity(
             "Signed cosine", "mean cosine of atoms and true columns, matched by it", "higher"
@@ -47,13 +46,11 @@ class Dictionary(Metric):
             "Share with cosine > 0.9",
             "share of matched atoms with a cosine above 0.9",
             "higher",
-            quoted=True,
         ),
         "dictionary_share_wrong_sign": Quantity(
             "Share of wrong sign",
             "share of matched atoms with negative cosine",
             "lower",
-            quoted=True,
         ),
         "dictionary_uniqueness": Quantity(
             "Uniqueness",

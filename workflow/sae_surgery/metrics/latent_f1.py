@@ -25,7 +25,6 @@ class LatentF1(Metric):
                 "F1 of latents",
                 "mean over active latents of the F1 of their code column as a detector",
                 "higher",
-                quoted=True,
             )
         }
     )

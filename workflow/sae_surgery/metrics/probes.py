@@ -30,7 +30,6 @@ class Probes(Metric):
                         "Accuracy",
                         "accuracy of a logistic probe on samples it was not fitted on",
                         "higher",
-                        quoted=True,
                     )
                 }
             )

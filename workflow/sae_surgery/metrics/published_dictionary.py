@@ -24,7 +24,6 @@ class PublishedDictionary(Metric):
             "|Cosine| to true atoms",
             "mean |cosine| of matched atoms and true columns",
             "higher",
-            quoted=True,
         ),
         "dictionary_mean_signed_cosine": Quantity(
             "Signed cosine", "mean cosine of matched atoms and true columns", "higher"
@@ -42,13 +41,11 @@ class PublishedDictionary(Metric):
             "Share with |cosine| > 0.9",
             "share of matched atoms with |cosine| above 0.9",
             "higher",
-            quoted=True,
         ),
         "dictionary_share_wrong_sign": Quantity(
             "Share of wrong sign",
             "share of matched atoms with negative cosine",
             "lower",
-            quoted=True,
         ),
     }
 

@@ -14,9 +14,7 @@ class PublishedMcc(Metric):
 
     protocols = ("paper",)
     needs = ("codes",)
-    gives: ClassVar = each_split(
-        {"mcc": Quantity("MCC", "mean correlation coefficient", "higher", quoted=True)}
-    )
+    gives: ClassVar = each_split({"mcc": Quantity("MCC", "mean correlation coefficient", "higher")})
 
     def score(self, seen: Seen) -> dict[str, float]:
         """Match the columns of each split anew."""

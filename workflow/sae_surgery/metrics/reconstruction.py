@@ -16,7 +16,6 @@ class Reconstruction(Metric):
                 "Explained variance",
                 "share of the observations' variance that codes and dictionary explain",
                 "higher",
-                quoted=True,
             )
         }
     )

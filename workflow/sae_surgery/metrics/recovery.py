@@ -23,7 +23,6 @@ class Recovery(Metric):
                         "mean correlation of active latents with the code columns they pair with "
                         "on id",
                         "higher",
-                        quoted=True,
                     )
                 }
             )

@@ -31,9 +31,13 @@ def simulate(
     Raises
     ------
     SurgeryError
-        If there is no such problem, it reads files of the user that are missing or unfit, or values
-        are not finite.
+        If there is no such problem, settings come with a cell, whose name says all of them, the
+        problem reads files of the user that are missing or unfit, or values are not finite.
     """
+    if cell is not None and settings is not None:
+        raise SurgeryError(
+            "--settings: goes with --problem; the name of a --cell says all of its own"
+        )
     problem = problems.load(kind, settings or {}) if cell is None else cell
     origin = Origin(
         title=f"Data of {problem.name}",

@@ -12,5 +12,3 @@ class Quantity(NamedTuple):
     better: str = ""
     """Which way is better: `higher`, `lower`, or empty where neither is."""
     units: str = "1"
-    quoted: bool = False
-    """Whether the manuscript may quote it."""

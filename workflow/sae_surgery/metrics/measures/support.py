@@ -16,9 +16,7 @@ QUANTITIES = {
     "support_recall": Quantity(
         "Support recall", "share of the active latents whose matched atom is active", "higher"
     ),
-    "support_f1": Quantity(
-        "Support F1", "harmonic mean of support precision and recall", "higher", quoted=True
-    ),
+    "support_f1": Quantity("Support F1", "harmonic mean of support precision and recall", "higher"),
     "support_l0_true": Quantity("Active latents", "number of active latents"),
     "support_l0_matched": Quantity(
         "Matched active atoms", "number of active atoms that have a matched latent"
