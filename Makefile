@@ -5,6 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH_BIN := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
+DOCS_READY := .venv/.docs
 
 # Python imports from the environment alone, wherever make is called and whatever modules a cluster has
 # loaded; and programs that pip writes name this folder in UTF-8 in every locale.
@@ -27,7 +28,7 @@ BENCH_MOVED := $(strip $(call moved,.venv-bench))
 .PHONY: $(if $(MOVED),$(READY)) $(if $(BENCH_MOVED),$(BENCH_READY))
 
 .DEFAULT_GOAL := run
-.PHONY: run setup plan figures archive test bench clean help
+.PHONY: run setup plan figures archive test bench docs site clean help
 
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
@@ -93,7 +94,24 @@ $(BENCH_READY): envs/benchmarks.txt envs/constraints.txt pyproject.toml
 	$(call install-project,.venv-bench)
 	@touch $@
 
-test: $(READY)
+# Tutorials are executed while the site is built, and call the environment's programs.
+define mkdocs
+PATH="$$PWD/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+endef
+
+docs: $(DOCS_READY)
+	@echo "==> Building the documentation; its address is printed once it can be read"
+	$(mkdocs) serve
+
+site: $(DOCS_READY)
+	@echo "==> Building the documentation, with its tutorials executed, in .scratch/site"
+	$(mkdocs) build --quiet
+
+$(DOCS_READY): envs/docs.txt $(READY)
+	$(BIN)/python -m pip install --no-deps --requirement envs/docs.txt
+	@touch $@
+
+test: $(READY) site
 	@echo "==> Checking style: ruff, snakefmt"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -113,7 +131,8 @@ help:
 	@echo "make plan   print hours, memory and disk that a run will take: make plan CONFIG=config/paper.yaml"
 	@echo "make figures  redraw the figures of results/reference without computing; TARGET=fig_latents for one"
 	@echo "make archive  pack results with all that proves them up to date: make archive CONFIG=config/paper.yaml"
-	@echo "make test   set up, check style, run all tests"
+	@echo "make docs   build the documentation and serve it; make site builds it alone"
+	@echo "make test   set up, check style, build the documentation, run all tests"
 	@echo "make bench  measure speed and memory beside other solvers; ONLY=inference, QUICK=1 for a part"
 	@echo "make clean  remove the environments and caches, keep results"
 	@echo "After make: source $(BIN)/activate, then snakemake, snakemake fig_latents, sae-surgery --help"
