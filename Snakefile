@@ -1,8 +1,8 @@
 # The experiments, from data to figures. `snakemake` runs config/quick.yaml, minutes on two cores;
-# `snakemake --configfile config/paper.yaml` the paper in full, `snakemake --configfile
-# config/reference.yaml` redraws what a finished run has shown from its tables. Targets: all, data,
-# models, surgeries, metrics, tables, figures, fig_<experiment> for one figure, verdict, comparison,
-# claims and paper.
+# `snakemake --profile slurm all` the paper in full on a cluster, `snakemake --configfile
+# config/paper.yaml` the same where it is called, `snakemake --configfile config/reference.yaml`
+# redraws what a finished run has shown from its tables. Targets: all, data, models, surgeries,
+# metrics, tables, figures, fig_<experiment> for one figure, verdict, comparison, claims and paper.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
