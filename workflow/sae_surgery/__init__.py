@@ -5,7 +5,7 @@ import sys
 
 from sae_surgery.bytecode import check_by_content
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 check_by_content(__path__[0])
 
