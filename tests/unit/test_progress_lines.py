@@ -17,11 +17,17 @@ def clock(monkeypatch):
     return seconds
 
 
+def expectation(expected: dict[int, float], cores: int | None, gpu_seconds: float = 0.0):
+    return SimpleNamespace(
+        expected=expected, cores=cores, gpu_seconds=gpu_seconds, megabytes=2345.0
+    )
+
+
 def begin(expected: dict[int, float], cores: int | None = None) -> Progress:
     run = Progress()
     stats = {"fit": len(expected), "total": len(expected)}
     run.note(LogEvent.RUN_INFO, SimpleNamespace(stats=stats))
-    run.note(None, SimpleNamespace(expected=expected, cores=cores))
+    run.note(None, expectation(expected, cores))
     for job in expected:
         wildcards = {"cell": "n20", "method": f"m{job}"}
         known = SimpleNamespace(jobid=job, rule_name="fit", wildcards=wildcards)
@@ -44,14 +50,18 @@ def test_a_run_begins_with_what_is_to_do():
 
 
 @pytest.mark.parametrize(
-    ("cores", "line"),
+    ("cores", "gpu_seconds", "line"),
     [
-        (2, "expected: 2 h 0 min of processor time, 1 h 0 min on 2 cores"),
-        (None, "expected: 2 h 0 min of processor time"),
+        (2, 0.0, "expected: 2 h 0 min of processor time, 1 h 0 min on 2 cores; 2.3 GB on disk"),
+        (
+            None,
+            600.0,
+            "expected: 2 h 0 min of processor time, 10 min of GPU time; 2.3 GB on disk",
+        ),
     ],
 )
-def test_and_with_what_that_is_expected_to_take(cores, line):
-    assert Progress().note(None, SimpleNamespace(expected={1: 7200.0}, cores=cores)) == line
+def test_and_with_what_that_is_expected_to_take(cores, gpu_seconds, line):
+    assert Progress().note(None, expectation({1: 7200.0}, cores, gpu_seconds)) == line
 
 
 def test_the_time_left_follows_the_work_and_not_the_number_of_steps(clock):

@@ -25,7 +25,7 @@ from sae_surgery.machine.provenance import source_digest
 from sae_surgery.pages import published
 from sae_surgery.plan import costs
 from sae_surgery.plan.configfile import load as load_config, read as read_config
-from sae_surgery.plan.estimates import Job, is_short, processor_seconds
+from sae_surgery.plan.estimates import Job, is_short, of_rule
 
 # The default lies below the files of the command line, and over all is what `--config` says.
 FROM_COMMAND_LINE = workflow.overwrite_configfiles
@@ -141,13 +141,18 @@ def asks(cost, device=False):
 
 def report_expected_times():
     """Let the logger know what each job to be done is expected to take."""
-    seconds = {
-        job.jobid: processor_seconds(job.rule.name, job.wildcards_dict, RUN)
+    jobs = {
+        job.jobid: of_rule(job.rule.name, job.wildcards_dict, RUN)
         for job in workflow.dag.needrun_jobs()
     }
-    cores = None if ON_CLUSTER else workflow.cores
-    text = f"Expected seconds of processor time: {sum(seconds.values()):.0f}"
-    logger.info(text, extra={"expected": seconds, "cores": cores})
+    seconds = {name: each.seconds * each.cost.threads for name, each in jobs.items()}
+    extra = {
+        "expected": seconds,
+        "cores": None if ON_CLUSTER else workflow.cores,
+        "gpu_seconds": sum(each.seconds * each.cost.gpu for each in jobs.values()),
+        "megabytes": sum(each.megabytes for each in jobs.values()),
+    }
+    logger.info(f"Expected seconds of processor time: {sum(seconds.values()):.0f}", extra=extra)
 
 
 def bundle(step, cell, part=None, method=None):

@@ -55,7 +55,7 @@ class Progress:
                 return self._step(record.done, record.total)
             case None:
                 self._expected, self._cores = record.expected, record.cores
-                return self._expectation()
+                return self._expectation(record.gpu_seconds, record.megabytes)
         return None
 
     def _start(self, record: LogRecord) -> str:
@@ -65,12 +65,14 @@ class Progress:
         each = ", ".join(f"{count} {rule}" for rule, count in counts.items())
         return f"{' over '.join(self._configfiles)}: {total} steps to do ({each})"
 
-    def _expectation(self) -> str:
+    def _expectation(self, gpu_seconds: float, megabytes: float) -> str:
         total = sum(self._expected.values())
-        said = f"expected: {in_words(total)} of processor time"
-        if self._cores is None:
-            return said
-        return f"{said}, {in_words(total / self._cores)} on {self._cores} cores"
+        said = [f"{in_words(total)} of processor time"]
+        if gpu_seconds:
+            said.append(f"{in_words(gpu_seconds)} of GPU time")
+        if self._cores is not None:
+            said.append(f"{in_words(total / self._cores)} on {self._cores} cores")
+        return f"expected: {', '.join(said)}; {megabytes / 1000:.1f} GB on disk"
 
     def _step(self, done: int, total: int) -> str:
         just_done, self._just_done = self._just_done, []

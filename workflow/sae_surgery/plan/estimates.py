@@ -65,14 +65,13 @@ def estimate(job: Job, run: Run) -> Estimate:
     return Estimate(measured.START_SECONDS + seconds, cost, disk)
 
 
-def processor_seconds(rule: str, wildcards: Mapping[str, str], run: Run) -> float:
-    """Return what a job of a rule is expected to take on one core; little if it is local."""
+def of_rule(rule: str, wildcards: Mapping[str, str], run: Run) -> Estimate:
+    """Return what a job of a rule is expected to take; little if it is local."""
     if rule not in STEPS:
-        return measured.START_SECONDS
+        return Estimate(measured.START_SECONDS, costs.tabulate(), 0.0)
     method = wildcards.get("method")
     job = Job(rule, run.cells[wildcards["cell"]], wildcards.get("surgery", method), method)
-    expected = estimate(job, run)
-    return expected.seconds * expected.cost.threads
+    return estimate(job, run)
 
 
 def is_short(job: Job, run: Run) -> bool:
