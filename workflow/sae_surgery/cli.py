@@ -1,4 +1,4 @@
-"""The command `sae-surgery`: one table of subcommands, most of them a step of the workflow.
+"""The command `sae-surgery`: one table of subcommands, which are the steps of the workflow.
 
 The table only declares arguments; the steps, with their heavy imports, are loaded when one runs. A
 new step is a function of its own name in `steps/<name>.py`, and an entry of `COMMANDS`.
@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, methods, problems, surgeries
+from sae_surgery import __version__, figures, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.pages import claims
 from sae_surgery.steps import _arguments as types
@@ -87,10 +87,7 @@ def _escape_what_cannot_be_printed() -> None:
 
 
 def _run(command: Command, options: dict[str, Any]) -> None:
-    """Call what a command stands for; a step is imported no sooner."""
-    if command.run:
-        command.run(**options)
-        return
+    """Import a step and call it."""
     began = time.time()
     function = getattr(import_module(f"sae_surgery.steps.{command.name}"), command.name)
     if not command.recorded:
@@ -155,21 +152,6 @@ def _add(parser: Any, each: Argument | OneOf) -> None:
     group = parser.add_mutually_exclusive_group(required=True)
     for option in each:
         _add(group, option)
-
-
-def _list_methods() -> None:
-    for name in methods.available():
-        family, title = methods.trait(name, "family"), methods.trait(name, "title")
-        print(f"{name:20}{family:16}{title}")
-
-
-def _list_problems() -> None:
-    for name in problems.available():
-        kind = problems.kind(name)
-        known = ", ".join(kind.knows) or "nothing but observations"
-        print(f"{name:14}knows {known}")
-        for variable, default in kind.variables().items():
-            print(f"    {variable:20}{default}")
 
 
 COMMANDS = (
@@ -446,13 +428,13 @@ COMMANDS = (
         ),
         recorded=False,
     ),
-    Command("methods", "List the methods. Name, family and title of each.", (), run=_list_methods),
+    Command("methods", "List the methods. Name, family and title of each.", (), recorded=False),
     Command(
         "problems",
         "List the problems. Name of each, what is known of its truth, and the variables that a "
         "sweep may have, with their defaults.",
         (),
-        run=_list_problems,
+        recorded=False,
     ),
 )
 """All subcommands, in the order of their help."""

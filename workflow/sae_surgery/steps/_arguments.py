@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +34,6 @@ class Command(NamedTuple):
     arguments: tuple[Argument | OneOf, ...]
     recorded: bool = True
     """Whether it writes in its log what it did, for the report of a run."""
-    run: Callable[..., None] | None = None
-    """What is called instead of a step."""
 
 
 def argument(*flags: str, **options: Any) -> Argument:
