@@ -43,7 +43,17 @@ def read(bench, name, patient, seeds=SEEDS):
 @ALL
 @pytest.mark.parametrize(
     "trait",
-    ["references", "donor", "on_request", "outcomes", "codes_held", "sparse", "atom_pairs"],
+    [
+        "references",
+        "donor",
+        "on_request",
+        "outcomes",
+        "codes_held",
+        "sparse",
+        "atom_pairs",
+        "conditions",
+        "step",
+    ],
 )
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name, trait):
     read, written = surgeries.trait(name, trait), getattr(type(surgeries.load(name)), trait)
@@ -65,6 +75,8 @@ def test_every_outcome_has_codes_and_a_place_of_its_own(bench, name, patient):
     assert operation.status == "ok"
     places = operation.places(surgery.step)
     assert len(set(places)) == len(places) > 0
+    conditions = [condition for condition, *_ in places]
+    assert not surgery.conditions or set(conditions) <= set(surgery.conditions)
     for outcome in range(len(places)):
         for seed in range(len(SEEDS)):
             assert operation.dictionary(outcome, seed).shape == (CELL.obs_dim, CELL.n_latents)

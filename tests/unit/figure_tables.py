@@ -1,11 +1,14 @@
 """Made-up tables to draw."""
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
+import yaml
 
-from sae_surgery import metrics
+from sae_surgery import figures, metrics, surgeries
 from sae_surgery.tables.corrections import CORRECTIONS
-from sae_surgery.tables.summary import METRICS
+from sae_surgery.tables.summary import PUBLISHED
 
 # Published MCC in distribution at n = 50, k = 10; the last three are made up.
 LEVELS = {
@@ -21,12 +24,9 @@ LEVELS = {
     "random_dictionary": ("Random dictionary", "chance", 0.31),
     "sae_mine": ("My SAE", "sae", 0.7),
 }
-SWEEPS = {
-    "composed": {"n_latents": [50, 100, 200]},
+# Axes whose values tests rely on; those of other experiments are read off config/ and surgeries.
+SWEPT = {
     "latents": {"n_latents": [50, 100]},
-    "noisy": {"snr_db": [0.0, 10.0, 20.0, 30.0, 40.0]},
-    "patches": {"k": [2, 5, 10, 20]},
-    "signed": {"n_latents": [50, 100]},
     "large_latents": {"n_latents": [1000, 10000, 100000, 500000, 1000000]},
     "samples": {"n_samples": [100, 500, 1000, 5000, 10000, 50000, 100000]},
     "samples_large": {"n_samples": [100, 500, 1000, 5000, 10000]},
@@ -38,46 +38,32 @@ SWEEPS = {
         "obs_dim_factor": [0.5, 1.0, 2.0, 4.0],
     },
 }
+STEPS = {"lam": [0.01, 0.1, 1.0], "epoch": [0, 10, 100, 499], "factor": [0.1, 1.0, 10.0]}
+
+READ = {table for name in figures.available() for table in figures.inputs(name)}
 
 
-SURGERIES = {
-    "frozen_decoder": {
-        "condition": ["own", "frozen", "renormed", "oracle_norms", "refined"],
-        "n_latents": [50, 100],
-    },
-    "learned_dictionary": {"condition": ["own", "learned", "true"], "n_latents": [50, 100]},
-    "support_recovery": {
-        "condition": ["own", "lstsq", "lstsq_exact", "nnls"],
-        "n_latents": [50, 100],
-    },
-    "warm_start_decoder": {
-        "condition": ["warm", "cold"],
-        "n_latents": [50, 100],
-        "n_rounds": [0, 1, 10, 100],
-    },
-    "warm_start_encoder": {
-        "condition": ["warm", "cold"],
-        "n_latents": [50, 100],
-        "n_iter": [0, 1, 10, 100],
-    },
-    "lambda_sensitivity": {
-        "condition": ["frozen", "path"],
-        "n_latents": [50, 100],
-        "lam": [0.01, 0.1, 1.0],
-    },
-    "learning_dynamics": {
-        "condition": ["training"],
-        "n_latents": [50, 100],
-        "epoch": [0, 10, 100, 499],
-    },
-    "penalty_sweep": {
-        "condition": ["trained"],
-        "n_latents": [50, 100],
-        "factor": [0.1, 1.0, 10.0],
-    },
-}
+def configured_sweeps():
+    """Return the axes of all sweeps in config/ that a figure reads, by experiment."""
+    found = {}
+    for path in sorted((Path(__file__).parents[2] / "config").glob("*.yaml")):
+        sweeps = yaml.safe_load(path.read_text(encoding="utf-8")).get("sweeps") or {}
+        for name, sweep in sweeps.items():
+            found[name] = {axis: sweep[axis] for axis in sweep["over"]}
+
+    return {name: axes for name, axes in (found | SWEPT).items() if name in READ}
 
 
+def axes_of_surgery(name):
+    """Return the axes of a surgery's table: conditions, sizes, and its own sweep if it has one."""
+    step = surgeries.trait(name, "step")
+    conditions = surgeries.trait(name, "conditions") or ("own",)
+    axes = {"condition": [*conditions], "n_latents": [50, 100]}
+    return axes | ({step: STEPS.get(step, [0, 1, 10, 100])} if step else {})
+
+
+SWEEPS = configured_sweeps()
+SURGERIES = {name: axes_of_surgery(name) for name in surgeries.available() if name in READ}
 OTHERS = {"audit": {"condition": [*CORRECTIONS], "n_latents": [50, 100]}}
 
 
@@ -87,7 +73,7 @@ def make_table(experiment, methods=tuple(LEVELS), seeds=3):
     names = [
         *dict.fromkeys(
             [
-                *METRICS,
+                *PUBLISHED,
                 *(name for each in metrics.PROTOCOLS for name in metrics.quantities(each)),
                 "val_mse",
                 "val_l0",

@@ -1,31 +1,18 @@
 """The command: help that explains itself, and one line and exit code 2 for a user's mistakes."""
 
+import inspect
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-STEPS = [
-    "simulate",
-    "renew",
-    "fit",
-    "encode",
-    "operate",
-    "evaluate",
-    "assess",
-    "audit",
-    "tabulate",
-    "draw",
-    "verdict",
-    "compare",
-    "claims",
-    "numbers",
-    "typeset",
-    "plan",
-    "report",
-    "archive",
-    "methods",
-]
+from sae_surgery import cli
+from sae_surgery.steps._arguments import Argument
+
+STEPS = [command.name for command in cli.COMMANDS]
+IN_STEPS = {path.stem for path in Path(cli.__file__).parent.glob("steps/*.py")}
 
 
 def run(*arguments):
@@ -44,6 +31,25 @@ def test_every_step_explains_itself(step):
     result = run(step, "--help")
     assert result.returncode == 0
     assert len(result.stdout.split()) > 10
+
+
+def test_every_module_of_a_step_has_a_command():
+    parts = {name for name in IN_STEPS if not name.startswith("_")}
+    assert parts == set(STEPS)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
+def test_a_command_gives_its_step_what_it_takes(command):
+    step = getattr(import_module(f"sae_surgery.steps.{command.name}"), command.name)
+    options = [
+        each
+        for given in command.arguments
+        for each in ([given] if isinstance(given, Argument) else given)
+    ]
+    names = {
+        each.options.get("dest", each.flags[0].lstrip("-").replace("-", "_")) for each in options
+    }
+    assert names == set(inspect.signature(step).parameters)
 
 
 def test_methods_are_listed():

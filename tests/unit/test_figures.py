@@ -19,7 +19,7 @@ from sae_surgery.drawing import style
 from sae_surgery.drawing.sweep import draw_sweep, is_geometric, short_number
 from sae_surgery.errors import SurgeryError
 from sae_surgery.figures.scaling import _apart
-from sae_surgery.tables.summary import METRICS
+from sae_surgery.tables.summary import PUBLISHED
 
 ALL = pytest.mark.parametrize("name", figures.available())
 
@@ -123,7 +123,7 @@ def test_numbers_are_those_of_the_table(tmp_path):
     table["mcc_id"][dict(method=1, k=0)] = np.nan
     figures.load("sparsity").numbers({"sparsity": table}).to_csv(tmp_path / "s.csv", index=False)
     rows = pd.read_csv(tmp_path / "s.csv")
-    assert len(rows) == len(LEVELS) * 6 * len(METRICS)
+    assert len(rows) == len(LEVELS) * 6 * len(PUBLISHED)
     assert list(rows.columns[3:]) == ["k", "metric", "mean", "sd", "min", "max", "n_seeds"]
     for row in rows.itertuples():
         values = table[row.metric].sel({"method": row.method, "k": row.k}).values
@@ -143,7 +143,7 @@ def test_numbers_are_those_of_the_table(tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_what_did_not_run_is_a_gap_and_never_zero(tmp_path):
     table = make_table("sparsity")
-    for metric in METRICS:
+    for metric in PUBLISHED:
         table[metric][dict(method=table.get_index("method").get_loc("sae_mp"))] = np.nan
         table[metric][dict(method=table.get_index("method").get_loc("pca"), k=2)] = np.nan
     figure = draw("sparsity", table)["sparsity"]
@@ -353,7 +353,7 @@ def test_a_phase_transition_shows_each_cell_once():
     rows = figures.load("phase_transition").numbers({"phase_transition": table})
     cells = rows[["n_latents", "k", "obs_dim"]].drop_duplicates()
     assert (rows["obs_dim"] > 0).all()
-    assert len(rows) == len(cells) * len(LEVELS) * len(METRICS)
+    assert len(rows) == len(cells) * len(LEVELS) * len(PUBLISHED)
     # n = 50, k = 10 is capped at m = 50 once; n = 50, k = 3 lacks its first cell.
     expected = {tuple(map(int, (n, k, m))) for (n, k), dims in capped(table) for m in dims if m}
     assert set(cells.itertuples(index=False, name=None)) == expected
@@ -368,7 +368,7 @@ def capped(table):
 def test_a_phase_transition_leaves_out_what_did_not_run():
     table = make_table("phase_transition")
     methods = list(table["method"].values)
-    for metric in METRICS:
+    for metric in PUBLISHED:
         table[metric][dict(method=methods.index("sae_mp"), n_latents=1)] = np.nan
         table[metric][dict(k=1, obs_dim_factor=0)] = np.nan
     drawings = draw("phase_transition", table)

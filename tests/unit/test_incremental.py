@@ -13,7 +13,7 @@ from sae_surgery.inference import exact_batched, exact_blocks
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.learning import code_sums
 from sae_surgery.learning.dictionary_learning import random_dictionary
-from sae_surgery.learning.fresh_atoms import LARGEST_COSINE, _triples, fresh_atoms
+from sae_surgery.learning.fresh_atoms import LARGEST_COSINE, _as_it_is, _triples, fresh_atoms
 from sae_surgery.learning.incremental import (
     IncrementalLearning,
     learn_incrementally,
@@ -342,12 +342,14 @@ def test_fresh_atoms_are_what_samples_share():
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
 
 
+@pytest.mark.parametrize("size", [_as_it_is, torch.abs])
 @pytest.mark.parametrize("n_samples", [3, 12, 60])
-def test_few_samples_are_compared_with_others_only(n_samples):
-    triples, likeness = _triples(noise(n_samples, 10)[0])
+def test_few_samples_are_compared_with_others_only(n_samples, size):
+    triples, signs, likeness = _triples(noise(n_samples, 10)[0], size)
     assert len(triples) == n_samples * (n_samples - 1) // 2
     assert all(len(set(triple)) == 3 for triple in triples.tolist())
     assert likeness.isfinite().all()
+    assert (signs == 1).all() or size is torch.abs
 
 
 def test_fresh_atoms_differ():

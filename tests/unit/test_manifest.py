@@ -6,12 +6,13 @@ import os
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sae_surgery.record.jobs import MARK, date_back
 from sae_surgery.record.manifest import critical_path, read_jobs
-from sae_surgery.record.timeline import COLOURS, lanes
+from sae_surgery.record.timeline import lanes, step_colours
 from sae_surgery.steps.report import report
 
 FUTURE = time.time() + 86400
@@ -83,11 +84,12 @@ def test_a_file_of_the_future_is_dated_now_and_no_other_is(tmp_path):
     assert future.stat().st_mtime < FUTURE
 
 
-def test_every_step_of_the_workflow_has_a_colour():
+def test_every_step_has_a_colour_of_its_own():
     rules = (Path(__file__).parents[2] / "workflow/rules").glob("*.smk")
     called = {
         step
         for rule in rules
         for step in re.findall(r"python -m sae_surgery (\w+)", rule.read_text(encoding="utf-8"))
     }
-    assert called == COLOURS.keys() | {"report"}
+    colours = step_colours([SimpleNamespace(step=step) for step in sorted(called)] * 2)
+    assert colours.keys() == called and len(set(colours.values())) == len(called) > 10

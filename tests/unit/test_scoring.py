@@ -20,7 +20,7 @@ def test_outcomes_are_scored_by_the_metrics_and_shared_dictionaries_compared_onc
     dictionaries = rng.normal(size=(2, 2, 5, 6))
     which = (0, 1, 0)
     data = SimpleNamespace(
-        cell=SimpleNamespace(name="made up"),
+        cell=SimpleNamespace(name="made up", signed=False),
         seeds=(0, 1),
         knows=("dictionary", "codes", "labels"),
         scored=("val", "ood"),

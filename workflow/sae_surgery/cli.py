@@ -1,6 +1,7 @@
-"""The command `sae-surgery`: one subcommand a step of the workflow.
+"""The command `sae-surgery`: one table of subcommands, which are the steps of the workflow.
 
-This file only declares arguments; the steps, with their heavy imports, are loaded when one runs.
+The table only declares arguments; the steps, with their heavy imports, are loaded when one runs. A
+new step is a function of its own name in `steps/<name>.py`, and an entry of `COMMANDS`.
 """
 
 import argparse
@@ -8,52 +9,72 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, methods, problems, surgeries
+from sae_surgery import __version__, figures, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.pages import claims
-from sae_surgery.plan import documents, schemas
-from sae_surgery.problems.paper import Cell
+from sae_surgery.steps import _arguments as types
+from sae_surgery.steps._arguments import (
+    Argument,
+    Command,
+    OneOf,
+    argument,
+    choice,
+    file,
+    files,
+    optional_file,
+    output,
+    settings,
+    tables,
+    written,
+)
 
 EXIT_USER_ERROR = 2
-MOST_THREADS = 1024
-"""More than any processor has that this was tried on."""
 
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
-class _Distinct(argparse.Action):
-    """Stores a list of which no entry is given twice."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        twice = {str(value) for index, value in enumerate(values) if value in values[:index]}
-        if twice:
-            raise argparse.ArgumentError(self, f"{', '.join(sorted(twice))} is given twice")
-        setattr(namespace, self.dest, values)
+DATA = file("--data", "data_path", "data file of the cell")
+MACHINE = (
+    argument(
+        "--device",
+        dest="device_name",
+        default="auto",
+        help="auto (CUDA where there is one), cpu or cuda (default: auto)",
+    ),
+    argument(
+        "--threads",
+        type=types.threads,
+        default=os.cpu_count(),
+        help="processor threads (default: all)",
+    ),
+)
+CONFIG = argument(
+    "config_path",
+    metavar="CONFIG",
+    type=types.existing_file,
+    nargs="?",
+    default=Path("config/quick.yaml"),
+    help="configuration file (default: config/quick.yaml)",
+)
+PROTOCOL = argument(
+    "--protocol",
+    choices=["paper", "strict"],
+    default="paper",
+    help="way of measuring (default: paper)",
+)
+OUTPUT_DIR = argument("--output-dir", type=types.folder, required=True, help="folder to write to")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; exit with 2 and one line on what a user can put right."""
     _escape_what_cannot_be_printed()
     options = vars(_parser().parse_args(arguments))
-    run, written = options.pop("run"), options.pop("written", ())
+    command = options.pop("command")
     try:
-        _require_apart(options, written)
-        run(**options)
+        _require_apart(options, command)
+        _run(command, options)
     except SurgeryError as error:
         print(f"sae-surgery: {error}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
@@ -65,6 +86,47 @@ def _escape_what_cannot_be_printed() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def _run(command: Command, options: dict[str, Any]) -> None:
+    """Import a step and call it."""
+    began = time.time()
+    function = getattr(import_module(f"sae_surgery.steps.{command.name}"), command.name)
+    if not command.recorded:
+        function(**options)
+        return
+    from sae_surgery.record.jobs import record
+
+    record(command.name, function, options, began)
+
+
+def _require_apart(options: Mapping[str, Any], command: Command) -> None:
+    """Raise SurgeryError if a file that is to be written is named by another option, too."""
+    written_to = _written_by(command)
+    named: dict[str, str] = {}
+    for option in sorted(options, key=lambda name: name in written_to):
+        values = options[option] if isinstance(options[option], list) else [options[option]]
+        for path in (value for value in values if isinstance(value, Path)):
+            real = os.path.realpath(path)
+            if option in written_to and real in named:
+                raise SurgeryError(f"{path}: cannot be written, another option names this file")
+            named[real] = option
+
+
+def _written_by(command: Command) -> set[str]:
+    """Return the names of the options that a command writes to."""
+    return {
+        each.options.get("dest", each.flags[0].lstrip("-"))
+        for each in command.arguments
+        if isinstance(each, Argument) and each.options.get("type") is types.new_file
+    }
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USER_ERROR, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="sae-surgery",
@@ -74,616 +136,311 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     steps = parser.add_subparsers(metavar="STEP", required=True, parser_class=_Parser)
-    for add in STEPS:
-        add(steps)
+    for command in COMMANDS:
+        summary = command.text.partition(".")[0]
+        subparser = steps.add_parser(command.name, help=summary, description=command.text)
+        subparser.set_defaults(command=command)
+        for each in command.arguments:
+            _add(subparser, each)
     return parser
 
 
-def _add(steps: Any, run: Callable[..., None], name: str, text: str) -> argparse.ArgumentParser:
-    """Add a subcommand whose help and description are `text`."""
-    summary = text.partition(".")[0]
-    parser = steps.add_parser(name, help=summary, description=text)
-    parser.set_defaults(run=run)
-    return parser
+def _add(parser: Any, each: Argument | OneOf) -> None:
+    if isinstance(each, Argument):
+        parser.add_argument(*each.flags, **each.options)
+        return
+    group = parser.add_mutually_exclusive_group(required=True)
+    for option in each:
+        _add(group, option)
 
 
-def _simulate(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("simulate"),
+COMMANDS = (
+    Command(
         "simulate",
         "Draw the data of one problem. All seeds go to one NetCDF file; those of the paper's "
         "problem are bit-equal to the published data of the same seed: dictionary, support and "
         "magnitudes of train, val and ood samples.",
-    )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument(
-        "--cell",
-        type=_cell,
-        help="cell of the paper's problem as n<latents>_k<active>_m<observed>_s<samples>, "
-        "such as n100_k10_m47_s5000",
-    )
-    which.add_argument("--problem", dest="kind", help="problem; `sae-surgery problems` lists them")
-    parser.add_argument(
-        "--settings",
-        type=_json_object,
-        help="all settings of the problem, as JSON",
-    )
-    parser.add_argument(
-        "--seeds",
-        type=_seed,
-        nargs="+",
-        action=_Distinct,
-        default=[0, 1, 2],
-        help="seeds (default: 0 1 2)",
-    )
-    _add_output(parser)
-
-
-def _fit(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("fit"),
-        "fit",
-        "Fit one method on one cell. All seeds are fitted as one batch; the model and the codes of "
-        "the val and ood samples are written.",
-    )
-    parser.add_argument(
-        "--method", dest="name", required=True, help="method; `sae-surgery methods` lists them"
-    )
-    parser.add_argument(
-        "--name",
-        dest="model_name",
-        help="name of the model, if it is not that of the method: files and tables have it by this",
-    )
-    _add_data(parser)
-    parser.add_argument(
-        "--parent",
-        dest="parent_path",
-        type=_file,
-        help="model file that the method starts from (dl_lista: the model of dl_fista)",
-    )
-    _add_settings(parser, "'{\"epochs\": 100}'")
-    _add_machine(parser)
-    parser.add_argument(
-        "--model", dest="model_path", type=_new_file, required=True, help="model file to write"
-    )
-    parser.add_argument(
-        "--codes", dest="codes_path", type=_new_file, required=True, help="codes file to write"
-    )
-    parser.set_defaults(written=("model_path", "codes_path"))
-
-
-def _renew(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("renew"),
+        (
+            OneOf(
+                (
+                    argument(
+                        "--cell",
+                        type=types.cell,
+                        help="cell of the paper's problem as "
+                        "n<latents>_k<active>_m<observed>_s<samples>, such as n100_k10_m47_s5000",
+                    ),
+                    argument(
+                        "--problem", dest="kind", help="problem; `sae-surgery problems` lists them"
+                    ),
+                )
+            ),
+            argument(
+                "--settings", type=types.json_object, help="all settings of the problem, as JSON"
+            ),
+            argument(
+                "--seeds",
+                type=types.seed,
+                nargs="+",
+                action=types.Distinct,
+                default=[0, 1, 2],
+                help="seeds (default: 0 1 2)",
+            ),
+            output(),
+        ),
+    ),
+    Command(
         "renew",
         "Draw fresh samples of a cell. The new data file has the dictionary and the train samples "
         "of the old one, and val and ood samples that nothing was learned from, for the strict "
         "protocol.",
-    )
-    _add_data(parser)
-    _add_output(parser)
-
-
-def _encode(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("encode"),
+        (DATA, output()),
+    ),
+    Command(
+        "fit",
+        "Fit one method on one cell. All seeds are fitted as one batch; the model and the codes of "
+        "the val and ood samples are written.",
+        (
+            argument(
+                "--method",
+                dest="name",
+                required=True,
+                help="method; `sae-surgery methods` lists them",
+            ),
+            argument(
+                "--name",
+                dest="model_name",
+                help="name of the model, if it is not that of the method: files and tables have it "
+                "by this",
+            ),
+            DATA,
+            optional_file(
+                "--parent",
+                "parent_path",
+                "model file that the method starts from (dl_lista: the model of dl_fista)",
+            ),
+            settings("'{\"epochs\": 100}'"),
+            *MACHINE,
+            written("--model", "model file to write", "model_path"),
+            written("--codes", "codes file to write", "codes_path"),
+        ),
+    ),
+    Command(
         "encode",
         "Infer codes by a fitted model. The val and ood samples may be those of another data file "
         "with the same dictionary.",
-    )
-    _add_data(parser)
-    parser.add_argument("--model", dest="model_path", type=_file, required=True, help="model file")
-    _add_machine(parser)
-    _add_output(parser)
-
-
-def _operate(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("operate"),
+        (DATA, file("--model", "model_path", "model file"), *MACHINE, output()),
+    ),
+    Command(
         "operate",
         "Do one surgery on one model file. A part of the fitted model is exchanged for a classical "
         "one, and codes are inferred again under each of the surgery's conditions; `sae-surgery "
         "assess` scores them.",
-    )
-    parser.add_argument(
-        "name",
-        metavar="SURGERY",
-        choices=surgeries.available(),
-        help=", ".join(surgeries.available()),
-    )
-    _add_data(parser)
-    parser.add_argument(
-        "--model", dest="model_path", type=_file, required=True, help="model file, the patient"
-    )
-    parser.add_argument(
-        "--codes", dest="codes_path", type=_file, required=True, help="its codes file"
-    )
-    parser.add_argument(
-        "--donor",
-        dest="donor_path",
-        type=_file,
-        help="model file of the method that a part is taken from, if the surgery takes one",
-    )
-    _add_settings(parser, "'{\"lam\": 0.05}'")
-    _add_machine(parser)
-    _add_output(parser)
-
-
-def _assess(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("assess"),
-        "assess",
-        "Score what a surgery yielded on one cell. The metrics are those of `sae-surgery "
-        "evaluate`, for each patient, condition and step of the surgery.",
-    )
-    _add_data(parser)
-    parser.add_argument(
-        "--operations",
-        dest="operation_paths",
-        type=_file,
-        nargs="+",
-        action=_Distinct,
-        required=True,
-        help="files of `sae-surgery operate`, all of one surgery",
-    )
-    _add_protocol(parser)
-    _add_output(parser)
-
-
-def _evaluate(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("evaluate"),
+        (
+            choice("SURGERY", surgeries.available()),
+            DATA,
+            file("--model", "model_path", "model file, the patient"),
+            file("--codes", "codes_path", "its codes file"),
+            optional_file(
+                "--donor",
+                "donor_path",
+                "model file of the method that a part is taken from, if the surgery takes one",
+            ),
+            settings("'{\"lam\": 0.05}'"),
+            *MACHINE,
+            output(),
+        ),
+    ),
+    Command(
         "evaluate",
         "Score the codes of methods on one cell. Metrics come from the saved codes alone; the "
         "models are read for their dictionaries.",
-    )
-    _add_data(parser)
-    parser.add_argument(
-        "--codes",
-        dest="codes_paths",
-        type=_file,
-        nargs="+",
-        action=_Distinct,
-        required=True,
-        help="codes files",
-    )
-    parser.add_argument(
-        "--models",
-        dest="model_paths",
-        type=_file,
-        nargs="+",
-        action=_Distinct,
-        required=True,
-        help="the model files that made the codes, in the same order",
-    )
-    _add_protocol(parser)
-    _add_output(parser)
-
-
-def _audit(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("audit"),
+        (
+            DATA,
+            files("--codes", "codes_paths", "codes files"),
+            files(
+                "--models", "model_paths", "the model files that made the codes, in the same order"
+            ),
+            PROTOCOL,
+            output(),
+        ),
+    ),
+    Command(
+        "assess",
+        "Score what a surgery yielded on one cell. The metrics are those of `sae-surgery "
+        "evaluate`, for each patient, condition and step of the surgery.",
+        (
+            DATA,
+            files(
+                "--operations",
+                "operation_paths",
+                "files of `sae-surgery operate`, all of one surgery",
+            ),
+            PROTOCOL,
+            output(),
+        ),
+    ),
+    Command(
         "audit",
         "Correct the published scores on one cell, one choice of their making at a time. What is "
         "corrected is how scores are computed, the samples they are of, what models learned from "
         "and how they infer; and all of it together.",
-    )
-    _add_data(parser)
-    parser.add_argument(
-        "--fresh", dest="fresh_path", type=_file, required=True, help="file of `sae-surgery renew`"
-    )
-    for option, destination, text in (
-        ("--models", "model_paths", "published models"),
-        ("--codes", "codes_paths", "their codes of the published samples"),
-        ("--fresh-codes", "fresh_codes_paths", "their codes of the fresh samples"),
-        ("--strict-models", "strict_model_paths", "models of the strict protocol"),
-        ("--strict-codes", "strict_codes_paths", "their codes of the published samples"),
-        ("--fresh-strict-codes", "fresh_strict_codes_paths", "their codes of the fresh samples"),
-    ):
-        parser.add_argument(
-            option,
-            dest=destination,
-            type=_file,
-            nargs="+",
-            action=_Distinct,
-            required=True,
-            help=f"{text}, a file a method in the same order",
-        )
-    _add_output(parser)
-
-
-def _tabulate(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("tabulate"),
+        (
+            DATA,
+            file("--fresh", "fresh_path", "file of `sae-surgery renew`"),
+            *(
+                files(f"--{name}", dest, f"{text}, a file a method in the same order")
+                for name, dest, text in (
+                    ("models", "model_paths", "published models"),
+                    ("codes", "codes_paths", "their codes of the published samples"),
+                    ("fresh-codes", "fresh_codes_paths", "their codes of the fresh samples"),
+                    ("strict-models", "strict_model_paths", "models of the strict protocol"),
+                    ("strict-codes", "strict_codes_paths", "their codes of the published samples"),
+                    (
+                        "fresh-strict-codes",
+                        "fresh_strict_codes_paths",
+                        "their codes of the fresh samples",
+                    ),
+                )
+            ),
+            output(),
+        ),
+    ),
+    Command(
         "tabulate",
         "Collect the metrics of an experiment's cells into one table. It lies over methods, sweep "
         "variables and seeds.",
-    )
-    parser.add_argument(
-        "--sweep",
-        type=_sweep,
-        required=True,
-        help="what the table holds, as JSON with experiment, run, protocol, over, methods, seeds, "
-        "cells (a list of objects: the cell's name and its value of each sweep variable) and "
-        "left_out (by method, the cells that are not to have it)",
-    )
-    parser.add_argument(
-        "--metrics",
-        dest="metrics_paths",
-        type=_file,
-        nargs="+",
-        action=_Distinct,
-        required=True,
-        help="metrics files of the cells",
-    )
-    _add_output(parser)
-
-
-def _draw(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("draw"),
+        (
+            argument(
+                "--sweep",
+                type=types.sweep,
+                required=True,
+                help="what the table holds, as JSON with experiment, run, protocol, over, methods, "
+                "seeds, cells (a list of objects: the cell's name and its value of each sweep "
+                "variable) and left_out (by method, the cells that are not to have it)",
+            ),
+            files("--metrics", "metrics_paths", "metrics files of the cells"),
+            output(),
+        ),
+    ),
+    Command(
         "draw",
         "Draw a figure from tables. Writes PDF and PNG, and the numbers behind them as CSV.",
-    )
-    parser.add_argument(
-        "name", metavar="FIGURE", choices=figures.available(), help=", ".join(figures.available())
-    )
-    _add_tables(parser, "table files")
-    _add_output_dir(parser)
-
-
-def _verdict(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("verdict"),
+        (
+            choice("FIGURE", figures.available()),
+            tables("table files"),
+            OUTPUT_DIR,
+        ),
+    ),
+    Command(
         "verdict",
         "Judge each SAE from the tables of its surgeries. A page says how much of its distance to "
         "the oracle each of its parts is to blame for, and sentences say what that means.",
-    )
-    _add_tables(parser, "tables of frozen_decoder and support_recovery")
-    _add_output_dir(parser)
-
-
-def _compare(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("compare"),
+        (tables("tables of frozen_decoder and support_recovery"), OUTPUT_DIR),
+    ),
+    Command(
         "compare",
         "Compare the numbers of a run with the published ones. A page says which agree and which "
         "differ, by how much, by which test, and why they may.",
-    )
-    _add_tables(parser, "tables of experiments that something was published on")
-    _add_output_dir(parser)
-    parser.add_argument(
-        "--published",
-        dest="published_folder",
-        metavar="FOLDER",
-        type=_folder,
-        help="the authors' released results, to compare seed by seed (default: means and standard "
-        "deviations, which come with the package)",
-    )
-    _add_settings(parser, '\'{"alpha": 0.01, "mcc": {"margin": 0.03}}\'')
-
-
-def _claims(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("claims"),
+        (
+            tables("tables of experiments that something was published on"),
+            OUTPUT_DIR,
+            argument(
+                "--published",
+                dest="published_folder",
+                metavar="FOLDER",
+                type=types.folder,
+                help="the authors' released results, to compare seed by seed (default: means and "
+                "standard deviations, which come with the package)",
+            ),
+            settings('\'{"alpha": 0.01, "mcc": {"margin": 0.03}}\''),
+        ),
+    ),
+    Command(
         "claims",
         "Judge the paper's claims on the tables of a run. A page says which hold, which do not and "
         "which cannot be told, with the numbers that decide.",
-    )
-    _add_tables(parser, "table files")
-    parser.add_argument(
-        "--claims",
-        dest="list_path",
-        type=_file,
-        default=claims.PAPER,
-        help="list of claims, as YAML (default: the paper's)",
-    )
-    _add_output_dir(parser)
-
-
-def _numbers(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("numbers"),
+        (
+            tables("table files"),
+            optional_file(
+                "--claims",
+                "list_path",
+                "list of claims, as YAML (default: the paper's)",
+                default=claims.PAPER,
+            ),
+            OUTPUT_DIR,
+        ),
+    ),
+    Command(
         "numbers",
         "Collect every number that the manuscript may quote. Each has a key, its value, its text, "
         "and the file that it is from, whose digest is kept.",
-    )
-    _add_tables(parser, "table files")
-    for page in ("claims", "verdict", "comparison"):
-        parser.add_argument(
-            f"--{page}", dest=f"{page}_path", type=_file, help=f"{page}.csv, if any"
-        )
-    _add_output(parser, "JSON")
-
-
-def _typeset(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("typeset"),
+        (
+            tables("table files"),
+            *(
+                optional_file(f"--{page}", f"{page}_path", f"{page}.csv, if any")
+                for page in ("claims", "verdict", "comparison")
+            ),
+            output("JSON"),
+        ),
+    ),
+    Command(
         "typeset",
         "Typeset the manuscript. Its numbers and figures are those of one run; one that no rule "
         "makes, or that is stale, is an error.",
-    )
-    parser.add_argument("--source", type=_file, required=True, help="Typst file")
-    parser.add_argument(
-        "--numbers",
-        dest="numbers_path",
-        type=_file,
-        required=True,
-        help="file of `sae-surgery numbers`, beside which lies the folder of figures",
-    )
-    _add_output(parser, "PDF")
-
-
-def _plan(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("plan", recorded=False),
+        (
+            argument("--source", type=types.existing_file, required=True, help="Typst file"),
+            file(
+                "--numbers",
+                "numbers_path",
+                "file of `sae-surgery numbers`, beside which lies the folder of figures",
+            ),
+            output("PDF"),
+        ),
+    ),
+    Command(
         "plan",
         "Print what a run will cost. For each step: jobs, the share that is done already, GPU and "
         "CPU hours, the largest request for memory, and disk; nothing is submitted.",
-    )
-    _add_config(parser)
-
-
-def _report(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("report", recorded=False),
+        (CONFIG,),
+        recorded=False,
+    ),
+    Command(
         "report",
         "Report how a run went. Writes its manifest (source, configuration, versions, hosts, every "
         "job's times and what it waited for) and its timeline, from the logs of its steps.",
-    )
-    parser.add_argument("run_folder", metavar="FOLDER", type=_folder, help="results/<run>")
-    parser.add_argument(
-        "--config", type=_json_object, default={}, help="configuration to keep with it, as JSON"
-    )
-
-
-def _archive(steps: Any) -> None:
-    parser = _add(
-        steps,
-        _run("archive", recorded=False),
+        (
+            argument("run_folder", metavar="FOLDER", type=types.folder, help="results/<run>"),
+            argument(
+                "--config",
+                type=types.json_object,
+                default={},
+                help="configuration to keep with it, as JSON",
+            ),
+        ),
+        recorded=False,
+    ),
+    Command(
         "archive",
         "Pack the results of a finished run. Unpacked in a clone of the same commit, the archive "
         "leaves Snakemake nothing to do: it holds all files with their times, Snakemake's records "
         "of them, and the configuration.",
-    )
-    _add_config(parser)
-    parser.add_argument(
-        "--output", type=_new_file, help="archive to write (default: <run>.tar.gz in this folder)"
-    )
-    parser.set_defaults(written=("output",))
-
-
-def _methods(steps: Any) -> None:
-    _add(steps, _list_methods, "methods", "List the methods. Name, family and title of each.")
-
-
-def _list_methods() -> None:
-    for name in methods.available():
-        family, title = methods.trait(name, "family"), methods.trait(name, "title")
-        print(f"{name:20}{family:16}{title}")
-
-
-def _problems(steps: Any) -> None:
-    text = "List the problems. Name of each, what is known of its truth, and the variables that a "
-    _add(steps, _list_problems, "problems", text + "sweep may have, with their defaults.")
-
-
-def _list_problems() -> None:
-    for name in problems.available():
-        kind = problems.kind(name)
-        known = ", ".join(kind.knows) or "nothing but observations"
-        print(f"{name:14}knows {known}")
-        for variable, default in kind.variables().items():
-            print(f"    {variable:20}{default}")
-
-
-def _run(step: str, recorded: bool = True) -> Callable[..., None]:
-    """Return a function that imports `sae_surgery.steps.<step>` only when it is called.
-
-    A step that is recorded tells in its log what it did.
-    """
-
-    def run(**options: Any) -> None:
-        from importlib import import_module
-
-        from sae_surgery.record.jobs import record
-
-        began = time.time()
-        function = getattr(import_module(f"sae_surgery.steps.{step}"), step)
-        if recorded:
-            record(step, function, options, began)
-        else:
-            function(**options)
-
-    return run
-
-
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", dest="data_path", type=_file, required=True, help="data file of the cell"
-    )
-
-
-def _add_settings(parser: argparse.ArgumentParser, example: str) -> None:
-    parser.add_argument(
-        "--settings",
-        type=_json_object,
-        default={},
-        help=f"settings that replace the paper's, as JSON: {example}",
-    )
-
-
-def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--device",
-        dest="device_name",
-        default="auto",
-        help="auto (CUDA where there is one), cpu or cuda (default: auto)",
-    )
-    parser.add_argument(
-        "--threads", type=_threads, default=os.cpu_count(), help="processor threads (default: all)"
-    )
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "config_path",
-        metavar="CONFIG",
-        type=_file,
-        nargs="?",
-        default=Path("config/quick.yaml"),
-        help="configuration file (default: config/quick.yaml)",
-    )
-
-
-def _add_tables(parser: argparse.ArgumentParser, which: str) -> None:
-    parser.add_argument(
-        "--tables",
-        dest="table_paths",
-        type=_file,
-        nargs="+",
-        action=_Distinct,
-        required=True,
-        help=which,
-    )
-
-
-def _add_protocol(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--protocol",
-        choices=["paper", "strict"],
-        default="paper",
-        help="way of measuring (default: paper)",
-    )
-
-
-def _add_output(parser: argparse.ArgumentParser, kind: str = "NetCDF") -> None:
-    parser.add_argument("--output", type=_new_file, required=True, help=f"{kind} file to write")
-    parser.set_defaults(written=("output",))
-
-
-def _add_output_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output-dir", type=_folder, required=True, help="folder to write to")
-
-
-def _cell(text: str) -> Cell:
-    try:
-        return Cell.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _seed(text: str) -> int:
-    """Read a seed; MT19937 takes 32 bits."""
-    if not _is_whole(text) or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
-    return int(text)
-
-
-def _threads(text: str) -> int:
-    if not _is_whole(text) or not 1 <= int(text) <= MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_THREADS}")
-    return int(text)
-
-
-def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= documents.LONGEST_NUMBER
-
-
-def _file(text: str) -> Path:
-    """Read the path of a file; whether there is one is found by the step that reads it."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("an empty name; a file is needed")
-    if os.path.isdir(text):
-        raise argparse.ArgumentTypeError(f"{text} is a folder; a file is needed")
-    return Path(text)
-
-
-def _new_file(text: str) -> Path:
-    """Read the path of a file to write: found out now, not after hours, that it cannot exist."""
-    path = _file(text)
-    _folder(str(path.parent))
-    return path
-
-
-def _folder(text: str) -> Path:
-    """Read the path of a folder, which may be made later."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("an empty name; a folder is needed")
-    for each in (Path(text), *Path(text).parents):
-        if os.path.exists(each) and not os.path.isdir(each):
-            raise argparse.ArgumentTypeError(f"{each} is a file; a folder is needed")
-    return Path(text)
-
-
-def _require_apart(options: Mapping[str, Any], written: Iterable[str]) -> None:
-    """Raise SurgeryError if a file that is to be written is named by another option, too."""
-    named: dict[str, str] = {}
-    for option in sorted(options, key=lambda name: name in written):
-        values = options[option] if isinstance(options[option], list) else [options[option]]
-        for path in (value for value in values if isinstance(value, Path)):
-            real = os.path.realpath(path)
-            if option in written and real in named:
-                raise SurgeryError(f"{path}: cannot be written, another option names this file")
-            named[real] = option
-
-
-def _sweep(text: str) -> dict[str, Any]:
-    value = _json_object(text)
-    wrong = schemas.problems(value, schemas.schema("sweep"), "sweep")
-    if wrong:
-        lines = [line for lines in wrong.values() for line in lines]
-        raise argparse.ArgumentTypeError("; ".join(lines))
-    return value
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = documents.parse_json(text)
-    except SurgeryError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError("a JSON object in braces is needed")
-    return value
-
-
-STEPS = (
-    _simulate,
-    _renew,
-    _fit,
-    _encode,
-    _operate,
-    _evaluate,
-    _assess,
-    _audit,
-    _tabulate,
-    _draw,
-    _verdict,
-    _compare,
-    _claims,
-    _numbers,
-    _typeset,
-    _plan,
-    _report,
-    _archive,
-    _methods,
-    _problems,
+        (
+            CONFIG,
+            written(
+                "--output",
+                "archive to write (default: <run>.tar.gz in this folder)",
+                required=False,
+            ),
+        ),
+        recorded=False,
+    ),
+    Command("methods", "List the methods. Name, family and title of each.", (), recorded=False),
+    Command(
+        "problems",
+        "List the problems. Name of each, what is known of its truth, and the variables that a "
+        "sweep may have, with their defaults.",
+        (),
+        recorded=False,
+    ),
 )
-"""What declares the subcommands, in the order of their help."""
+"""All subcommands, in the order of their help."""

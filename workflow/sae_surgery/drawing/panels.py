@@ -13,10 +13,12 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator, NullLocator
 
 from sae_surgery.drawing import style
 from sae_surgery.machine.divergence import LEFT_OUT
+from sae_surgery.metrics.measures.quantity import Quantity
+from sae_surgery.tables.summary import quantity_of
 
 _PANEL_HEIGHT = 1.75  # inches
 _ROW_HEIGHT = 0.121  # inches, a line of the legend
@@ -100,18 +102,40 @@ def losses(diverged: Sequence[str]) -> str:
     return textwrap.fill(told, _NOTE_LENGTH)
 
 
-def set_metric_axis(axis: Axes, metric: str, rows: pd.DataFrame) -> None:
-    """From 0 (MCC) or from one half (accuracy, AUC), lower if needed, to 1.
+def set_metric_axis(
+    axis: Axes, metric: str, rows: pd.DataFrame, quantity: Quantity | None = None
+) -> None:
+    """Scale, limits and ticks, as the metric's `Quantity.axis` asks, or that of another quantity.
 
     The same metric in and out of distribution gets the same limits when `rows` holds both.
     """
     kind = metric.removesuffix("_id").removesuffix("_ood")
-    alike = rows[rows["metric"].str.startswith(kind)]
-    lowest = np.floor((alike["mean"] - alike["sd"]).min() * 10) / 10
-    bottom = 0 if kind == "mcc" or np.isnan(lowest) else min(0.5, lowest)
-    margin = 0.045 * (1 - bottom)  # room for the marks of a perfect method
-    axis.set_ylim(bottom - margin, 1 + margin)
-    axis.yaxis.set_major_locator(MultipleLocator(0.1 if bottom == 0.5 else 0.2))
+    alike = rows[rows["metric"].isin([kind, f"{kind}_id", f"{kind}_ood"])]
+    how = (quantity or quantity_of(metric)).axis
+    if how == "count":
+        positive = alike["mean"][alike["mean"] > 0]
+        axis.set_yscale("log")
+        axis.yaxis.set_minor_locator(NullLocator())
+        if len(positive):
+            axis.set_ylim(positive.min() / 1.5, positive.max() * 1.5)
+        return
+    lowest, highest = (alike["mean"] - alike["sd"]).min(), (alike["mean"] + alike["sd"]).max()
+    bottom, top = _limits(how, lowest, highest)
+    margin = 0.045 * (top - bottom)  # room for the marks of a perfect method
+    axis.set_ylim(bottom - margin, top + margin)
+    step = MultipleLocator(0.1) if bottom == 0.5 else MaxNLocator(6, steps=[1, 2, 5, 10])
+    axis.yaxis.set_major_locator(step)
+
+
+def _limits(how: str, lowest: float, highest: float) -> tuple[float, float]:
+    """Return the limits of an axis for values up to a standard deviation away, or for NaN."""
+    if np.isnan(lowest):
+        return 0.0, 1.0
+    if how == "chance":
+        return min(0.5, np.floor(lowest * 10) / 10), 1.0
+    # Bars may reach below 0 where the values do not.
+    bottom = min(0.0, np.floor(lowest * 10) / 10) if lowest < -0.1 else 0.0
+    return bottom, 1.0 if how == "share" else max(highest, bottom + 1e-9)
 
 
 def plot_methods(axis: Axes, rows: pd.DataFrame, x: str, **changes: Any) -> None:

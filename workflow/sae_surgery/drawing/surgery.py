@@ -7,7 +7,7 @@ is a line; otherwise the conditions stand on the axis, joined by a line for each
 import math
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,32 +15,17 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import Group, page, plot_methods, set_metric_axis
 from sae_surgery.drawing.sweep import set_sweep_axis, short_number, side_by_side
 from sae_surgery.errors import SurgeryError
 from sae_surgery.machine.divergence import told_by
-from sae_surgery.tables.summary import METRICS, pick, require, summarise
+from sae_surgery.metrics.measures.quantity import Quantity
+from sae_surgery.tables.summary import PUBLISHED, pick, quantity_of, require, summarise
 
 Tables = Mapping[str, xr.Dataset]
-
-QUANTITIES = METRICS | {
-    "dictionary_mean_cosine": "|Cosine| to true atoms",
-    "dictionary_mean_signed_cosine": "Signed cosine",
-    "dictionary_mean_angular_error": "Angular error (rad)",
-    "dictionary_mean_norm_ratio": "Norm over true norm",
-    "dictionary_share_above_090": "Share with |cosine| > 0.9",
-    "dictionary_share_wrong_sign": "Share of wrong sign",
-    "support_precision_ood": "Support precision, OOD",
-    "support_recall_ood": "Support recall, OOD",
-    "support_f1_ood": "Support F1, OOD",
-    "support_l0_total_ood": "Active atoms, OOD",
-    "val_mse": "Validation MSE",
-    "val_l0": "Active atoms",
-}
-"""Names, on the axes, of all that is drawn."""
 
 READING = (
     "Mean over seeds, with bars of one standard deviation either side. The black line is FISTA "
@@ -48,8 +33,6 @@ READING = (
     "random dictionary, the level of chance."
 )
 
-_LOGARITHMIC = ("support_l0_total_ood", "val_mse", "val_l0")
-_UNBOUNDED = (*_LOGARITHMIC, "dictionary_mean_norm_ratio", "dictionary_mean_angular_error")
 _REFERENCES = ("oracle", "chance")
 _SECOND_LOOK = {"marker": "", "linestyle": "-", "linewidth": 0.8}
 _MAIN_COLUMNS = 3
@@ -85,6 +68,8 @@ class Layout:
         What is drawn against the number of latents instead, of the first condition.
     held
         Whether oracle and chance keep the value that they have at the first condition and step.
+    diagnostics
+        By name, what is drawn of the surgery's own `diagnostics`, which no metric describes.
     """
 
     experiment: str
@@ -93,9 +78,14 @@ class Layout:
     conditions: Mapping[str, str]
     step: str | None = None
     main: str = "mcc_ood"
-    quantities: tuple[str, ...] = tuple(METRICS)
+    quantities: tuple[str, ...] = PUBLISHED
     by_size: tuple[str, ...] = ()
     held: bool = True
+    diagnostics: Mapping[str, Quantity] = field(default_factory=dict)
+
+    def quantity(self, name: str) -> Quantity:
+        """Return what a quantity is called and how its axis is scaled."""
+        return self.diagnostics.get(name) or quantity_of(name)
 
     @property
     def sweep(self) -> tuple[str, ...]:
@@ -158,7 +148,7 @@ def _draw_main(table: xr.Dataset, layout: Layout) -> Figure:
         elif n_columns == _MAIN_COLUMNS:
             axis.tick_params(axis="x", labelsize=6)
     for axis in axes[:, 0]:
-        axis.set_ylabel(_two_lines(layout.main))
+        axis.set_ylabel(_two_lines(layout, layout.main))
     return figure
 
 
@@ -175,7 +165,7 @@ def _draw_all(table: xr.Dataset, layout: Layout) -> Figure:
         for size, axis in zip(sizes, axes_row, strict=True):
             _fill(axis, rows, layout, quantity, size)
             axis.tick_params(labelsize=6, labelleft=axis is axes_row[0])
-        axes_row[0].set_ylabel(_two_lines(quantity), fontsize=6)
+        axes_row[0].set_ylabel(_two_lines(layout, quantity), fontsize=6)
     for size, axis in zip(sizes, axes[0], strict=True):
         axis.set_title(f"n = {size}")
     _label_row(axes[-1], table, layout)
@@ -187,8 +177,8 @@ def _draw_all(table: xr.Dataset, layout: Layout) -> Figure:
     return figure
 
 
-def _two_lines(quantity: str) -> str:
-    name = QUANTITIES[quantity]
+def _two_lines(layout: Layout, quantity: str) -> str:
+    name = layout.quantity(quantity).title
     return name.replace(", ", "\n") if ", " in name else textwrap.fill(name, _ROW_LABEL)
 
 
@@ -201,9 +191,9 @@ def _draw_by_size(axes: np.ndarray, table: xr.Dataset, layout: Layout) -> None:
     for quantity, axis in zip(layout.by_size, axes.flat, strict=False):
         set_sweep_axis(axis, np.unique(rows["n_latents"]).astype(float))
         shown = rows[rows["metric"] == quantity]
-        _set_quantity_axis(axis, quantity, rows)
+        set_metric_axis(axis, quantity, rows, layout.quantity(quantity))
         plot_methods(axis, shown, "position", markersize=3)
-        axis.set_title(QUANTITIES[quantity], fontsize=7)
+        axis.set_title(layout.quantity(quantity).title, fontsize=7)
         axis.tick_params(labelsize=6)
     for axis in axes[-1]:
         axis.set_xlabel("Number of latents n", fontsize=7)
@@ -261,7 +251,7 @@ def _fill(axis: Axes, rows: pd.DataFrame, layout: Layout, quantity: str, size: i
     """Draw one quantity at one number of latents."""
     rows = rows[rows["metric"] == quantity]
     _set_horizontal(axis, rows, layout)
-    _set_quantity_axis(axis, quantity, rows)
+    set_metric_axis(axis, quantity, rows, layout.quantity(quantity))
     shown = rows[rows["n_latents"] == size]
     if layout.step is None:
         plot_methods(axis, shown, "position")
@@ -277,26 +267,6 @@ def _fill(axis: Axes, rows: pd.DataFrame, layout: Layout, quantity: str, size: i
 def _measured(rows: pd.DataFrame) -> pd.DataFrame:
     """Leave out the steps that a method does not have, which would tear its line apart."""
     return rows[rows["n_seeds"] > 0]
-
-
-def _set_quantity_axis(axis: Axes, quantity: str, rows: pd.DataFrame) -> None:
-    if quantity in METRICS:
-        set_metric_axis(axis, quantity, rows)
-        return
-    shown = rows[rows["metric"] == quantity]
-    lowest, highest = (shown["mean"] - shown["sd"]).min(), (shown["mean"] + shown["sd"]).max()
-    if quantity in _LOGARITHMIC:
-        positive = shown["mean"][shown["mean"] > 0]
-        axis.set_yscale("log")
-        axis.yaxis.set_minor_locator(NullLocator())
-        if len(positive):
-            axis.set_ylim(positive.min() / 1.5, positive.max() * 1.5)
-        return
-    top = 1 if quantity not in _UNBOUNDED or np.isnan(highest) else highest
-    bottom = 0 if np.isnan(lowest) else min(0, lowest)
-    margin = 0.045 * (top - bottom)
-    axis.set_ylim(bottom - margin, top + margin)
-    axis.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def _set_horizontal(axis: Axes, rows: pd.DataFrame, layout: Layout) -> None:

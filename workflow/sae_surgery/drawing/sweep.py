@@ -15,7 +15,7 @@ from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import panels, plot_methods, set_metric_axis
 from sae_surgery.errors import SurgeryError
 from sae_surgery.machine.divergence import told_by
-from sae_surgery.tables.summary import METRICS, pick, summarise, title_of
+from sae_surgery.tables.summary import PUBLISHED, pick, summarise, title_of
 
 MAIN_METRICS = ("mcc_id", "auc_ood")
 
@@ -37,7 +37,7 @@ def sweep_figure(
     experiment: str,
     sweep: str,
     main: Sequence[str] = MAIN_METRICS,
-    every: Sequence[str] = tuple(METRICS),
+    every: Sequence[str] = PUBLISHED,
     name: str | None = None,
 ) -> tuple[Callable[[Tables], dict[str, Figure]], Callable[[Tables], pd.DataFrame]]:
     """Return `draw` and `numbers` of the figure of one experiment over one sweep variable.

@@ -15,7 +15,7 @@ from sae_surgery.errors import SurgeryError
 from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.answers import decimals
 from sae_surgery.tables.corrections import CORRECTIONS, SCORES
-from sae_surgery.tables.summary import METRICS, pick, require, summarise
+from sae_surgery.tables.summary import pick, require, summarise, title_of
 
 INPUTS = ("audit",)
 QUESTION = (
@@ -24,7 +24,10 @@ QUESTION = (
     "row is a method, the last one chance: a random dictionary under sparse inference."
 )
 
-NAMES = METRICS | {"dictionary_mean_cosine": "Cosine to true atoms"}
+# The corrected one has a sign, so it is not called |cosine|.
+NAMES = {score: title_of(score) for score in SCORES} | {
+    "dictionary_mean_cosine": "Cosine to true atoms"
+}
 LABELS = {
     "published": "published",
     "no_padding": "no\npadding",

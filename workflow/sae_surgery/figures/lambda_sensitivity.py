@@ -4,7 +4,7 @@ import xarray as xr
 
 from sae_surgery.drawing.surgery import READING, Layout, surgery_figure
 from sae_surgery.tables.answers import at_its_best
-from sae_surgery.tables.summary import METRICS
+from sae_surgery.tables.summary import PUBLISHED
 
 INPUTS = ("lambda_sensitivity",)
 QUESTION = (
@@ -27,7 +27,7 @@ draw, numbers = surgery_figure(
         _answer,
         conditions={"frozen": "each λ from zero", "path": "down the path of λ"},
         step=_STEP,
-        quantities=(*METRICS, "support_f1_ood", "support_l0_total_ood"),
+        quantities=(*PUBLISHED, "support_f1_ood", "support_l0_total_ood"),
         held=False,
     )
 )

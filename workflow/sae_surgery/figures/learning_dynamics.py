@@ -5,6 +5,7 @@ from functools import partial
 import xarray as xr
 
 from sae_surgery.drawing.surgery import Layout, surgery_figure
+from sae_surgery.metrics.measures.quantity import Quantity
 from sae_surgery.tables.answers import (
     at_sizes,
     decimals,
@@ -60,5 +61,9 @@ draw, numbers = surgery_figure(
             "val_mse",
             "val_l0",
         ),
+        diagnostics={
+            "val_mse": Quantity("Validation MSE", "squared error on val", axis="count"),
+            "val_l0": Quantity("Active atoms", "number of active codes on val", axis="count"),
+        },
     )
 )

@@ -14,7 +14,7 @@ from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import Group, page, plot_methods
 from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.answers import at_sizes, decimals
-from sae_surgery.tables.summary import METRICS, pick, require, summarise
+from sae_surgery.tables.summary import pick, require, summarise, title_of
 
 INPUTS = ("lambda_sensitivity", "frozen_decoder")
 QUESTION = (
@@ -27,7 +27,6 @@ QUESTION = (
 SPARSITY = "support_l0_total_ood"
 _MAIN = ("mcc_ood",)
 _ALL = ("mcc_id", "mcc_ood", "acc_ood", "support_f1_ood")
-_NAMES = METRICS | {"support_f1_ood": "Support F1, out of distribution"}
 _HEIGHT = 1.75  # inches, a panel
 _FEWEST = 0.5  # active atoms that are drawn
 
@@ -116,7 +115,7 @@ def _draw(rows: pd.DataFrame, scores: Sequence[str], diverged: Sequence[str]) ->
     for score, axes_row in zip(scores, axes, strict=True):
         for size, axis in zip(sizes, axes_row, strict=True):
             _fill(axis, rows[rows["n_latents"] == size], score)
-        axes_row[0].set_ylabel(_NAMES[score].replace(", ", "\n"))
+        axes_row[0].set_ylabel(title_of(score).replace(", ", "\n"))
     for size, axis in zip(sizes, axes[0], strict=True):
         axis.set_title(f"n = {size}")
     for axis in axes[-1]:

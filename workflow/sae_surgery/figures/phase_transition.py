@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import add_losses, panels, plot_methods, set_metric_axis
 from sae_surgery.machine.divergence import told_by
-from sae_surgery.tables.summary import METRICS, pick, require, summarise
+from sae_surgery.tables.summary import PUBLISHED, pick, require, summarise, title_of
 
 INPUTS = ("phase_transition",)
 QUESTION = (
@@ -72,19 +72,19 @@ def _draw_lines(rows: pd.DataFrame, diverged: Sequence[str]) -> Figure:
     for axis in axes[-1]:
         axis.set_xlabel("Undersampling m / n")
     for axis in axes[:, 0]:
-        axis.set_ylabel(METRICS[_MAIN_METRIC])
+        axis.set_ylabel(title_of(_MAIN_METRIC))
     return figure
 
 
 def _draw_heat(rows: pd.DataFrame, diverged: Sequence[str]) -> Figure:
     """One heat map a metric: methods over cells, a block for each (n, k)."""
     n_methods = rows["method"].nunique()
-    height = len(METRICS) * (n_methods * _HEAT_ROW + 0.2) + 0.8
+    height = len(PUBLISHED) * (n_methods * _HEAT_ROW + 0.2) + 0.8
     figure = Figure(figsize=(style.TEXT_WIDTH, height), layout="constrained")
-    axes = figure.subplots(len(METRICS), 1, sharex=True)
-    for metric, axis in zip(METRICS, axes, strict=True):
+    axes = figure.subplots(len(PUBLISHED), 1, sharex=True)
+    for metric, axis in zip(PUBLISHED, axes, strict=True):
         mesh = _draw_heat_map(axis, rows[rows["metric"] == metric])
-        axis.set_title(METRICS[metric])
+        axis.set_title(title_of(metric))
     figure.colorbar(
         mesh, ax=axes, location="bottom", aspect=60, shrink=0.6, pad=0.01, label="Mean over seeds"
     )

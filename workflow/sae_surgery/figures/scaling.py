@@ -14,7 +14,7 @@ from sae_surgery.drawing import style
 from sae_surgery.drawing.panels import losses, panels, plot_methods
 from sae_surgery.drawing.sweep import short_number
 from sae_surgery.machine.divergence import told_by
-from sae_surgery.tables.summary import METRICS, pick, require, summarise
+from sae_surgery.tables.summary import pick, require, summarise, title_of
 
 INPUTS = ("scaling",)
 QUESTION = (
@@ -31,7 +31,7 @@ _MAIN = "dictionary_mean_cosine"
 _QUANTITIES = {
     _MAIN: "|Cosine|",
     "dictionary_share_above_090": "Share with\n|cosine| > 0.9",
-    "mcc_ood": METRICS["mcc_ood"].replace(", ", "\n"),
+    "mcc_ood": title_of("mcc_ood").replace(", ", "\n"),
 }
 _BEST_SAE = "Best SAE"
 _COLOUR_MAP = "cividis"  # even in lightness, for the colour-blind and for grey

@@ -14,7 +14,7 @@ from sae_surgery.tables.answers import (
     seed_mean,
     steps,
 )
-from sae_surgery.tables.summary import METRICS
+from sae_surgery.tables.summary import PUBLISHED
 
 INPUTS = ("warm_start_decoder",)
 QUESTION = (
@@ -53,6 +53,6 @@ draw, numbers = surgery_figure(
         _answer,
         conditions={"warm": "from the SAE's decoder", "cold": "from random"},
         step=_STEP,
-        quantities=(*METRICS, "dictionary_mean_cosine", "dictionary_share_above_090"),
+        quantities=(*PUBLISHED, "dictionary_mean_cosine", "dictionary_share_above_090"),
     )
 )

@@ -6,7 +6,7 @@ import xarray as xr
 
 from sae_surgery.drawing.surgery import READING, Layout, surgery_figure
 from sae_surgery.tables.answers import at_sizes, decimals, first_step, median_sae, seed_mean, steps
-from sae_surgery.tables.summary import METRICS
+from sae_surgery.tables.summary import PUBLISHED
 
 INPUTS = ("warm_start_encoder",)
 QUESTION = (
@@ -39,6 +39,6 @@ draw, numbers = surgery_figure(
         _answer,
         conditions={"warm": "from the SAE's codes", "cold": "from zero"},
         step=_STEP,
-        quantities=(*METRICS, "support_f1_ood"),
+        quantities=(*PUBLISHED, "support_f1_ood"),
     )
 )

@@ -60,7 +60,9 @@ def least_squares_on_support(
 
 
 @torch.no_grad()
-def published_least_squares(observations: Tensor, dictionary: Tensor, support: Tensor) -> Tensor:
+def published_least_squares(
+    observations: Tensor, dictionary: Tensor, support: Tensor, clamp: bool = True
+) -> Tensor:
     """Return least-squares codes by the published arithmetic, negative values clamped to zero.
 
     It is `least_squares_on_support` with D_Sᵀ D_S and D_Sᵀ y in single precision. For a support
@@ -72,7 +74,8 @@ def published_least_squares(observations: Tensor, dictionary: Tensor, support: T
     from sae_surgery.inference.refit_kernels import rounded_least_squares
 
     fit = partial(rounded_least_squares, RIDGE)
-    return _each_seed(fit, observations, dictionary, support).clamp_(min=0)
+    codes = _each_seed(fit, observations, dictionary, support)
+    return codes.clamp_(min=0) if clamp else codes
 
 
 @torch.no_grad()

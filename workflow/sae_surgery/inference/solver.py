@@ -1,4 +1,8 @@
-"""Non-negative codes for a given dictionary, by the solver that a configuration names."""
+"""Codes for a given dictionary that solve the lasso, by the solver that a configuration names.
+
+The problem, not a setting, decides whether they are non-negative: F(z) = ½‖y − D z‖² + λ‖z‖₁ is
+minimised over z ≥ 0 where latents are non-negative, over all z where a problem is `signed`.
+"""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,36 +85,51 @@ class Inferred(NamedTuple):
 
 @torch.no_grad()
 def infer(
-    observations: Tensor, dictionary: Tensor, settings: LassoSettings, start: Tensor | None = None
+    observations: Tensor,
+    dictionary: Tensor,
+    settings: LassoSettings,
+    start: Tensor | None = None,
+    non_negative: bool = True,
 ) -> Inferred:
     """Infer codes of observations (seed, sample, obs) for a dictionary (seed, obs, atom).
 
-    `start` are codes to start from, zeros if not given. Standard error is told of samples that the
-    exact solver leaves above the tolerance.
+    `start` are codes to start from, zeros if not given; `non_negative` says whether codes are kept
+    at or above zero. Samples that the exact solver leaves above the tolerance are reported on
+    standard error.
     """
     lam = settings.lam
     if settings.solver == "fista":
-        codes = fista(observations, dictionary, lam, settings.n_iter, start)
-        return Inferred(codes, partial(_relative_gap, observations, dictionary, codes, lam))
+        codes = fista(observations, dictionary, lam, settings.n_iter, start, non_negative)
+        gap = partial(_relative_gap, observations, dictionary, codes, lam, non_negative)
+        return Inferred(codes, gap)
     packed = None if start is None else SparseCodes.pack(start)
-    solution = exact_lasso(observations, dictionary, lam, packed, tolerance=settings.tolerance)
+    solution = exact_lasso(
+        observations, dictionary, lam, packed, non_negative, tolerance=settings.tolerance
+    )
     return certified(solution, f"lambda {lam:g}", observations.dtype)
 
 
 @torch.no_grad()
 def infer_path(
-    observations: Tensor, dictionary: Tensor, lams: Sequence[float], settings: LassoSettings
+    observations: Tensor,
+    dictionary: Tensor,
+    lams: Sequence[float],
+    settings: LassoSettings,
+    non_negative: bool = True,
 ) -> Iterator[tuple[float, Inferred]]:
     """Yield λ and its codes, from the largest to the smallest, each starting from those before.
 
     Arguments as for `infer`, but that several λ take the place of the one of the settings.
     """
     if settings.solver == "fista":
-        for lam, codes in lasso_path(observations, dictionary, lams, settings.n_iter):
-            gap = partial(_relative_gap, observations, dictionary, codes, lam)
+        path = lasso_path(observations, dictionary, lams, settings.n_iter, non_negative)
+        for lam, codes in path:
+            gap = partial(_relative_gap, observations, dictionary, codes, lam, non_negative)
             yield lam, Inferred(codes, gap)
     else:
-        path = exact_path(observations, dictionary, lams, tolerance=settings.tolerance)
+        path = exact_path(
+            observations, dictionary, lams, non_negative, tolerance=settings.tolerance
+        )
         for lam, solution in path:
             yield lam, certified(solution, f"lambda {lam:g}", observations.dtype)
 
@@ -122,11 +141,13 @@ def gap_diagnostics(inferred: Mapping[str, Inferred], tolerance: float) -> dict[
     return {"largest_gap": gap.amax(1), "share_missed": missed.double().mean(1)}
 
 
-def _relative_gap(observations: Tensor, dictionary: Tensor, codes: Tensor, lam: float) -> Tensor:
+def _relative_gap(
+    observations: Tensor, dictionary: Tensor, codes: Tensor, lam: float, non_negative: bool
+) -> Tensor:
     """Return the gaps (seed, sample) of codes, which are at least zero but for rounding."""
     n_samples = observations.shape[1]
     problem = pad_observations(observations), pad_dictionary(dictionary), pad_codes(codes)
-    gap = duality_gap(*problem, lam)[:, :n_samples].clamp(min=0)
+    gap = duality_gap(*problem, lam, non_negative)[:, :n_samples].clamp(min=0)
     objective = lasso_objective(*problem, lam)[:, :n_samples]
     return torch.where(objective == 0, 0, gap / objective).double()
 

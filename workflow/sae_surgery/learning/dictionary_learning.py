@@ -102,11 +102,12 @@ def learn_dictionary(
     initial: Tensor,
     settings: DictionaryLearning,
     progress: Tracker = silent,
+    non_negative: bool = True,
 ) -> LearnedDictionary:
     """Learn a dictionary for each seed.
 
-    A round infers non-negative codes, starting from those of the round before, and then fits the
-    dictionary to them. A seed that has converged leaves the batch.
+    A round infers codes, starting from those of the round before, and then fits the dictionary to
+    them. A seed that has converged leaves the batch.
 
     Parameters
     ----------
@@ -118,6 +119,8 @@ def learn_dictionary(
         See `DictionaryLearning`.
     progress
         Wraps the loop over rounds.
+    non_negative
+        Whether codes are kept at or above zero.
 
     Raises
     ------
@@ -125,7 +128,10 @@ def learn_dictionary(
         If the shapes do not go together.
     """
     budgets = (settings.max_rounds,)
-    ((_, result),) = learning_trajectory(observations, initial, settings, budgets, progress)
+    trajectory = learning_trajectory(
+        observations, initial, settings, budgets, progress, non_negative=non_negative
+    )
+    ((_, result),) = trajectory
     return result
 
 
@@ -138,6 +144,7 @@ def learning_trajectory(
     progress: Tracker = silent,
     checkpoint: Checkpoint = NONE,
     divergence: Divergence | None = None,
+    non_negative: bool = True,
 ) -> Iterator[tuple[int, LearnedDictionary]]:
     """Learn as `learn_dictionary` does, once, and tell what it would return for several budgets.
 
@@ -166,7 +173,7 @@ def learning_trajectory(
     require_match(observations, initial)
     require_increasing(budgets=budgets)
     require_positive_integer(last_budget=budgets[-1])
-    rounds = _Rounds(observations, initial, settings, budgets[-1])
+    rounds = _Rounds(observations, initial, settings, budgets[-1], non_negative)
     divergence = Divergence() if divergence is None else divergence
     steps = checkpoint.steps(budgets[-1], rounds, divergence)
     for count in progress(steps, "dictionary learning"):
@@ -196,8 +203,9 @@ class _Rounds:
         initial: Tensor,
         settings: DictionaryLearning,
         max_rounds: int,
+        non_negative: bool,
     ) -> None:
-        self.settings = settings
+        self.settings, self.non_negative = settings, non_negative
         self.shapes = observations.shape, initial.shape
         self.observations, self.dictionary = pad_observations(observations), pad_dictionary(initial)
         n_seeds, n_samples = self.observations.shape[:2]
@@ -214,7 +222,9 @@ class _Rounds:
     def infer(self) -> None:
         """Infer the codes of a round."""
         coding = self.settings.coding()
-        self.codes = infer(self.observations, self.dictionary, coding, start=self.codes).codes
+        self.codes = infer(
+            self.observations, self.dictionary, coding, self.codes, self.non_negative
+        ).codes
         self.state.codes[self.learning] = self.codes
 
     def fit(self, count: int) -> Tensor:
@@ -312,11 +322,11 @@ def revive_atoms(observations: Tensor, codes: Tensor, dictionary: Tensor) -> Non
     observations
         Y (seed, sample, obs).
     codes
-        Z (seed, sample, atom), non-negative.
+        Z (seed, sample, atom).
     dictionary
         D (seed, obs, atom).
     """
-    unused = codes.amax(1) == 0
+    unused = ~codes.any(1)
     for seed in torch.nonzero(unused.any(1))[:, 0].tolist():
         residuals = observations[seed] - codes[seed] @ dictionary[seed].mT
         lengths = torch.linalg.vector_norm(residuals, dim=1)

@@ -2,7 +2,9 @@
 
 For observations y of unit mean square, with the unit columns of D as atoms, it descends on
 
-    F(D) = Σ over samples of  min over z ≥ 0 of  ½‖y − D z‖² + λ‖z‖₁.
+    F(D) = Σ over samples of  min over z ≥ 0 of  ½‖y − D z‖² + λ‖z‖₁,
+
+or over all z where codes may be negative.
 
 Samples are cut into batches. Of each sample the last codes are kept, and of all samples the sums
 G = ZᵀZ and T = ZᵀY. A batch gets new codes with the dictionary as it is, starting from those it
@@ -196,6 +198,7 @@ def learn_incrementally(
     progress: Tracker = silent,
     checkpoint: Checkpoint = NONE,
     divergence: Divergence | None = None,
+    non_negative: bool = True,
 ) -> Iterator[tuple[int, IncrementalDictionary]]:
     """Learn a dictionary for each seed, and tell what has come after some rounds.
 
@@ -217,6 +220,8 @@ def learn_incrementally(
         Saves what is learned between rounds; a run that goes on does not yield again.
     divergence
         Is told of seeds that diverge. They end with that round, and keep what they had before it.
+    non_negative
+        Whether codes are kept at or above zero.
 
     Yields
     ------
@@ -231,7 +236,8 @@ def learn_incrementally(
     require_increasing(budgets=budgets)
     require_positive_integer(first_budget=budgets[0], n_samples=observations.shape[1])
     learners = [
-        _Learner(*given, settings) for given in zip(observations, initial, seeds, strict=True)
+        _Learner(*given, settings, non_negative)
+        for given in zip(observations, initial, seeds, strict=True)
     ]
     divergence = Divergence() if divergence is None else divergence
     steps = checkpoint.steps(budgets[-1], *learners, divergence)
@@ -255,9 +261,14 @@ class _Learner:
     """One seed: its dictionary, and the last codes of each batch."""
 
     def __init__(
-        self, observations: Tensor, initial: Tensor, seed: int, settings: IncrementalLearning
+        self,
+        observations: Tensor,
+        initial: Tensor,
+        seed: int,
+        settings: IncrementalLearning,
+        non_negative: bool,
     ) -> None:
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.non_negative = settings, seed, non_negative
         self.scale = float(observations.double().square().mean().sqrt()) or 1.0
         order = np.random.default_rng(seed).permutation(len(observations))
         batches = np.array_split(order, min(settings.n_batches, len(order)))
@@ -307,7 +318,13 @@ class _Learner:
     ) -> SparseCodes:
         tolerance = self.settings.code_tolerance
         return exact_lasso(
-            samples[None], rows.T[None], penalty, start, tolerance=tolerance, max_rounds=MAX_LOOKS
+            samples[None],
+            rows.T[None],
+            penalty,
+            start,
+            self.non_negative,
+            tolerance=tolerance,
+            max_rounds=MAX_LOOKS,
         )
 
     def _objective(self, penalty: float) -> float:
@@ -316,7 +333,7 @@ class _Learner:
         for batch, codes in zip(self.batches, self.codes, strict=True):
             left = remainder(batch, self.rows, codes)
             fit += float(left.double().square().sum()) / 2
-            length += float(codes.values.sum())
+            length += float(codes.values.abs().sum())
         return (fit + penalty * length) / sum(map(len, self.batches))
 
     def _replace(self, draws: np.random.Generator) -> int:
@@ -325,7 +342,8 @@ class _Learner:
         if not useless.any():
             return 0
         kept = self.rows[torch.from_numpy(~useless)]
-        fresh = fresh_atoms(self._remainders(kept, draws).cpu(), int(useless.sum()))
+        remainders = self._remainders(kept, draws).cpu()
+        fresh = fresh_atoms(remainders, int(useless.sum()), self.non_negative)
         replaced = torch.from_numpy(np.flatnonzero(useless))[: len(fresh)].to(self.rows.device)
         self.rows[replaced] = fresh.to(self.rows.device)
         self.codes = [codes.without(replaced) for codes in self.codes]

@@ -26,7 +26,12 @@ PARAMETERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
 
 
 class AutoencoderMethod(Method):
-    """An autoencoder of width n, trained on train; a subclass says of which type."""
+    """An autoencoder of width n, trained on train; a subclass says of which type.
+
+    Codes have the signs of its activation, whatever those of the problem: with ReLU, TopK and
+    JumpReLU they are non-negative, and where latents are `signed` it takes two atoms to stand for
+    one. Matching pursuit has signed codes on every problem.
+    """
 
     family = "sae"
     learns_from = ("train",)

@@ -165,7 +165,8 @@ class Method(ABC):
     knows: ClassVar[tuple[str, ...]] = ()
     """Privileged knowledge: of `dictionary` (A) and `codes` (Z of the splits learned from)."""
     signed: ClassVar[bool] = False
-    """Whether codes may be negative."""
+    """Whether codes may be negative whatever the problem. A method that solves the lasso leaves it
+    False: its codes have the signs of the problem's latents, `Problem.signed`."""
     precision: ClassVar[torch.dtype] = torch.float32
     parent: ClassVar[str | None] = None
     """Another method whose model this one starts from."""

@@ -23,7 +23,8 @@ class DlFista(Method):
 
     As published, codes are those inferred before the last update of the dictionary; the dictionary
     that made them is kept as `coding_dictionary` and codes all other observations. Learned on
-    train, whose codes are not scored, it is the last dictionary that does.
+    train, whose codes are not scored, it is the last dictionary that does. Codes are non-negative
+    but where the problem is `signed`.
     """
 
     title = "DL-FISTA"
@@ -61,6 +62,7 @@ class DlFista(Method):
             lesson.track,
             checkpoint,
             lesson.divergence,
+            non_negative=not cell.signed,
         ):
             learned = {
                 "dictionary": result.dictionary,
@@ -98,4 +100,5 @@ class DlFista(Method):
         published = self.settings.learns_from == "val"
         dictionary = model.tensor("coding_dictionary" if published else "dictionary")
         n_iter = ROUNDS_OF_CODING * self.settings.n_iter
-        return infer(observations, dictionary, replace(self.settings.coding(), n_iter=n_iter)).codes
+        coding = replace(self.settings.coding(), n_iter=n_iter)
+        return infer(observations, dictionary, coding, non_negative=not cell.signed).codes

@@ -21,7 +21,8 @@ class DlScaled(Method):
     """Incremental dictionary learning on train, and exact codes.
 
     It is no method of the paper's. What it knows are observations and the number of atoms; see
-    `sae_surgery.learning.incremental` for what it does.
+    `sae_surgery.learning.incremental` for what it does. Codes are non-negative but where the
+    problem is `signed`.
     """
 
     title = "DL (scaled)"
@@ -49,6 +50,7 @@ class DlScaled(Method):
             lesson.track,
             lesson.checkpoint.keeping(records),
             lesson.divergence,
+            non_negative=not cell.signed,
         ):
             learned = {"dictionary": result.dictionary, "penalty": result.penalty}
             records.write(budgets.index(budget), result.n_rounds - 1, learned)
@@ -83,5 +85,5 @@ class DlScaled(Method):
         """Solve the lasso to a certified gap, with the penalty that learning ended with."""
         dictionary, penalty = model.tensor("dictionary"), model.tensor("penalty")
         weights = penalty[:, None].expand(-1, dictionary.shape[2])
-        solution = exact_lasso(observations, dictionary, weights)
+        solution = exact_lasso(observations, dictionary, weights, non_negative=not cell.signed)
         return certified(solution, "the lambda learned with", observations.dtype).codes

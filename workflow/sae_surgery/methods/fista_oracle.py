@@ -11,7 +11,10 @@ from sae_surgery.problems.base import Problem
 
 
 class FistaOracle(Method):
-    """Non-negative FISTA with D = A (protocol, section 2)."""
+    """The lasso with D = A: min ½‖y − A z‖² + λ‖z‖₁ over z ≥ 0 (protocol, section 2).
+
+    Where the problem is `signed`, it is over all z: otherwise no oracle could have its codes.
+    """
 
     title = "FISTA (oracle)"
     family = "oracle"
@@ -26,5 +29,6 @@ class FistaOracle(Method):
         return Fitted(Model(dictionary=dictionary))
 
     def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
-        """Solve the lasso, from zero."""
-        return infer(observations, model.tensor("dictionary"), self.settings).codes
+        """Solve the lasso, from zero, with the signs that the problem allows."""
+        dictionary = model.tensor("dictionary")
+        return infer(observations, dictionary, self.settings, non_negative=not cell.signed).codes

@@ -12,7 +12,10 @@ from sae_surgery.problems.base import Problem
 
 
 class RandomDictionary(Method):
-    """The oracle's FISTA with gaussian unit columns for D (protocol, section 7, item 2)."""
+    """The oracle's lasso with gaussian unit columns for D (protocol, section 7, item 2).
+
+    Codes are non-negative or signed as the oracle's are.
+    """
 
     title = "Random dictionary"
     family = "chance"
@@ -27,5 +30,6 @@ class RandomDictionary(Method):
         return Fitted(Model(dictionary=Parameter(drawn, ("obs", "atom"), "random dictionary")))
 
     def encode(self, model: Model, observations: Tensor, cell: Problem) -> Tensor:
-        """Solve the lasso, from zero."""
-        return infer(observations, model.tensor("dictionary"), self.settings).codes
+        """Solve the lasso, from zero, with the signs that the problem allows."""
+        dictionary = model.tensor("dictionary")
+        return infer(observations, dictionary, self.settings, non_negative=not cell.signed).codes

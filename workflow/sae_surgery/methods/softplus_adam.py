@@ -15,6 +15,7 @@ class SoftplusAdamMethod(Method):
 
     As published, the dictionary learns from val, while the codes of ood are optimised beside it:
     they share the learning rate but never reach the dictionary. Learned from train, it is alone.
+    Codes are positive, by their parametrisation, where the problem is `signed`, too.
     """
 
     title = "Softplus-Adam"

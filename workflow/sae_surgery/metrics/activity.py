@@ -14,11 +14,14 @@ class Activity(Metric):
 
     protocols = ("strict",)
     gives: ClassVar = {
-        **each_split({"l0": Quantity("L0", "mean number of active atoms of a sample")}),
+        **each_split(
+            {"l0": Quantity("L0", "mean number of active atoms of a sample", axis="count")}
+        ),
         "dead_share": Quantity(
             "Dead atoms",
             "share of code columns that no sample activates, in distribution",
             "lower",
+            axis="share",
         ),
     }
 

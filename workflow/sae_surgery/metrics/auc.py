@@ -21,6 +21,8 @@ class Auc(Metric):
                     "ROC-AUC, with its sign, of the code column that tells the label best on other "
                     "samples",
                     "higher",
+                    axis="chance",
+                    quoted=True,
                 )
             }
         )

@@ -46,6 +46,9 @@ class Target:
     """Binary labels (sample,), where there are any."""
     truth: np.ndarray | None = None
     """True dictionary (obs, latent), where it is known."""
+    signed: bool = False
+    """Whether latents may be negative, `Problem.signed`: a lasso is then over codes of either sign,
+    and a latent and its opposite are the same."""
     _found: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
     def once(self, function: Callable[["Target"], T]) -> T:

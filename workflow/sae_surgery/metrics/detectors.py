@@ -17,11 +17,13 @@ class Detectors(Metric):
                 "Detector precision",
                 "share of a code column's activations in which its latent is active",
                 "higher",
+                axis="share",
             ),
             "detector_recall": Quantity(
                 "Detector recall",
                 "share of a latent's activations in which its code column is active",
                 "higher",
+                axis="share",
             ),
             "least_uses": Quantity(
                 "Uses of the rarest latent",

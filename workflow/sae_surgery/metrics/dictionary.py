@@ -18,8 +18,8 @@ _NAMES = (
 class Dictionary(Metric):
     """Cosines, angles and norms of atoms that are matched to true columns by their cosine.
 
-    Where codes are negative somewhere, an atom and its opposite are the same model, and |cosine| is
-    taken instead.
+    Where codes are negative somewhere, or latents may be, an atom and its opposite are the same
+    model, and |cosine| is taken instead.
     """
 
     protocols = ("strict",)
@@ -29,9 +29,14 @@ class Dictionary(Metric):
             "|Cosine| to true atoms",
             "mean |cosine| of true columns and the atoms matched by signed cosine",
             "higher",
+            axis="share",
+            quoted=True,
         ),
         "dictionary_mean_signed_cosine": Quantity(
-            "Signed cosine", "mean cosine of atoms and true columns, matched by it", "higher"
+            "Signed cosine",
+            "mean cosine of atoms and true columns, matched by it",
+            "higher",
+            axis="share",
         ),
         "dictionary_mean_angular_error": Quantity(
             "Angular error (rad)",
@@ -46,16 +51,21 @@ class Dictionary(Metric):
             "Share with cosine > 0.9",
             "share of matched atoms with a cosine above 0.9",
             "higher",
+            axis="share",
+            quoted=True,
         ),
         "dictionary_share_wrong_sign": Quantity(
             "Share of wrong sign",
             "share of matched atoms with negative cosine",
             "lower",
+            axis="share",
+            quoted=True,
         ),
         "dictionary_uniqueness": Quantity(
             "Uniqueness",
             "share of atoms that are the only one closest to their closest latent",
             "higher",
+            axis="share",
         ),
     }
 
@@ -63,5 +73,6 @@ class Dictionary(Metric):
         """Compare atoms and true columns."""
         check_dictionary(seen.atoms, seen.codes["id"])
         truth = seen.target.truth
-        closeness = seen.compare(seen.atoms, truth, signed=True, either_sign=seen.signed)
+        either_sign = seen.signed or seen.target.signed
+        closeness = seen.compare(seen.atoms, truth, signed=True, either_sign=either_sign)
         return {f"dictionary_{name}": getattr(closeness, name) for name in _NAMES}

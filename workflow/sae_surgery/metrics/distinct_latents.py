@@ -22,6 +22,7 @@ class DistinctLatents(Metric):
             "Distinct latents",
             "number of latents closest by |cosine| to any atom, over the number of atoms",
             "higher",
+            axis="share",
         )
     }
 

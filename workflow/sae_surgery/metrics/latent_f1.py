@@ -25,6 +25,7 @@ class LatentF1(Metric):
                 "F1 of latents",
                 "mean over active latents of the F1 of their code column as a detector",
                 "higher",
+                axis="share",
             )
         }
     )

@@ -7,7 +7,7 @@ from sae_surgery.metrics.measures.optimality import largest_relative_gap
 
 
 class Optimality(Metric):
-    """The largest duality gap of a sample's lasso."""
+    """The largest duality gap of a sample's lasso, over codes of the signs that latents have."""
 
     protocols = ("strict",)
     needs = ("atoms", "lam")
@@ -24,7 +24,11 @@ class Optimality(Metric):
         # Codes are inferred in the precision of their dictionary.
         gaps = [
             largest_relative_gap(
-                values.astype(seen.atoms.dtype), seen.atoms, seen.codes[split], seen.lam
+                values.astype(seen.atoms.dtype),
+                seen.atoms,
+                seen.codes[split],
+                seen.lam,
+                non_negative=not seen.target.signed,
             )
             for split, values in seen.target.observations.items()
         ]

@@ -30,6 +30,8 @@ class Probes(Metric):
                         "Accuracy",
                         "accuracy of a logistic probe on samples it was not fitted on",
                         "higher",
+                        axis="chance",
+                        quoted=True,
                     )
                 }
             )
@@ -39,6 +41,7 @@ class Probes(Metric):
                 "acc_base": Quantity(
                     "Accuracy of one answer",
                     "accuracy of always giving the answer that is most frequent on id",
+                    axis="chance",
                 )
             }
         ),

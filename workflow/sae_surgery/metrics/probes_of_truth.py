@@ -17,9 +17,12 @@ class ProbesOfTruth(Metric):
                 "Accuracy of one column",
                 "accuracy of a probe on the code column paired with the label's latent alone",
                 "higher",
+                axis="chance",
             ),
             "acc_true": Quantity(
-                "Accuracy on true codes", "accuracy of the probe on the true codes, the ceiling"
+                "Accuracy on true codes",
+                "accuracy of the probe on the true codes, the ceiling",
+                axis="chance",
             ),
         }
     )

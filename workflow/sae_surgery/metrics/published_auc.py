@@ -16,11 +16,15 @@ class PublishedAuc(Metric):
             "AUC, in distribution",
             "ROC-AUC of the code column that tells the label best, in distribution",
             "higher",
+            axis="chance",
+            quoted=True,
         ),
         "auc_ood": Quantity(
             "AUC, out of distribution",
             "ROC-AUC of that code column, out of distribution",
             "higher",
+            axis="chance",
+            quoted=True,
         ),
     }
 

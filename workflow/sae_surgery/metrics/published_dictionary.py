@@ -24,9 +24,14 @@ class PublishedDictionary(Metric):
             "|Cosine| to true atoms",
             "mean |cosine| of matched atoms and true columns",
             "higher",
+            axis="share",
+            quoted=True,
         ),
         "dictionary_mean_signed_cosine": Quantity(
-            "Signed cosine", "mean cosine of matched atoms and true columns", "higher"
+            "Signed cosine",
+            "mean cosine of matched atoms and true columns",
+            "higher",
+            axis="share",
         ),
         "dictionary_mean_angular_error": Quantity(
             "Angular error (rad)",
@@ -41,11 +46,15 @@ class PublishedDictionary(Metric):
             "Share with |cosine| > 0.9",
             "share of matched atoms with |cosine| above 0.9",
             "higher",
+            axis="share",
+            quoted=True,
         ),
         "dictionary_share_wrong_sign": Quantity(
             "Share of wrong sign",
             "share of matched atoms with negative cosine",
             "lower",
+            axis="share",
+            quoted=True,
         ),
     }
 

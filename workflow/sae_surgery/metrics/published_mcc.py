@@ -14,7 +14,13 @@ class PublishedMcc(Metric):
 
     protocols = ("paper",)
     needs = ("codes",)
-    gives: ClassVar = each_split({"mcc": Quantity("MCC", "mean correlation coefficient", "higher")})
+    gives: ClassVar = each_split(
+        {
+            "mcc": Quantity(
+                "MCC", "mean correlation coefficient", "higher", axis="share", quoted=True
+            )
+        }
+    )
 
     def score(self, seen: Seen) -> dict[str, float]:
         """Match the columns of each split anew."""

@@ -16,11 +16,15 @@ class PublishedProbe(Metric):
             "Accuracy, in distribution",
             "accuracy of a logistic probe on the samples that it was fitted on",
             "higher",
+            axis="chance",
+            quoted=True,
         ),
         "acc_ood": Quantity(
             "Accuracy, out of distribution",
             "accuracy of the logistic probe, out of distribution",
             "higher",
+            axis="chance",
+            quoted=True,
         ),
         "acc_n_iter": Quantity("Iterations of the probe", "iterations of the logistic probe's fit"),
     }

@@ -16,6 +16,7 @@ class Reconstruction(Metric):
                 "Explained variance",
                 "share of the observations' variance that codes and dictionary explain",
                 "higher",
+                axis="share",
             )
         }
     )

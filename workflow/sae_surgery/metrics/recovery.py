@@ -23,6 +23,8 @@ class Recovery(Metric):
                         "mean correlation of active latents with the code columns they pair with "
                         "on id",
                         "higher",
+                        axis="share",
+                        quoted=True,
                     )
                 }
             )
@@ -31,6 +33,7 @@ class Recovery(Metric):
             "MCC, paired anew",
             "mean correlation of active latents with the columns paired anew, out of distribution",
             "higher",
+            axis="share",
         ),
     }
 

@@ -26,10 +26,12 @@ class Stability(Metric):
             "Stability over seeds",
             "mean cosine of atoms matched with those that the next seed found",
             "higher",
+            axis="share",
         ),
         "stability_random": Quantity(
             "Stability of random atoms",
             "mean cosine of the matched atoms of two random dictionaries of that size",
+            axis="share",
         ),
     }
 

@@ -22,16 +22,7 @@ from sae_surgery.pages.comparison.judgement import DIFFERS
 from sae_surgery.pages.comparison.rows import INCOMPARABLE
 from sae_surgery.pages.comparison.summary import EVERYTHING, count
 from sae_surgery.tables.answers import decimals, first_known, last_known, over_saes, seed_mean
-from sae_surgery.tables.summary import METRICS
-
-QUOTED = (
-    *METRICS,
-    "support_f1_ood",
-    "dictionary_mean_cosine",
-    "dictionary_share_above_090",
-    "dictionary_share_wrong_sign",
-)
-"""Metrics that may be quoted."""
+from sae_surgery.tables.summary import known_quantities
 
 GROUPS = ("sae:median", "sae:least", "sae:most")
 """Over the SAEs that have a value."""
@@ -95,7 +86,9 @@ Numbers = dict[str, Number]
 
 
 def of_table(table: xr.Dataset, source: str) -> Numbers:
-    """Return the means over seeds of an experiment's `QUOTED` metrics, by key.
+    """Return the means over seeds, by key, of those of an experiment's metrics that may be quoted.
+
+    Metrics say themselves whether they may, see `Quantity`.
 
     Parameters
     ----------
@@ -106,7 +99,7 @@ def of_table(table: xr.Dataset, source: str) -> Numbers:
     table = table.set_coords(["title", "family"])
     experiment = table.attrs["experiment"]
     found = {}
-    for metric in QUOTED:
+    for metric in (name for name, quantity in known_quantities().items() if quantity.quoted):
         if metric not in table or table[metric].isnull().all():
             continue
         for path, value in _places(_with_groups(seed_mean(table[metric])), swept(table)):

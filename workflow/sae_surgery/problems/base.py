@@ -56,7 +56,8 @@ class Problem(ABC):
     knows: ClassVar[tuple[str, ...]] = ()
     """What is known at most: of `dictionary`, `codes` and `labels`."""
     signed: ClassVar[bool] = False
-    """Whether true codes may be negative."""
+    """Whether true codes may be negative. All that solves the lasso then does so over all z rather
+    than over z ≥ 0, and metrics take no sign of an atom for wrong."""
     keeps_observations: ClassVar[bool] = True
     """Whether observations are more than A z, and stand in the data file."""
     abbreviations: ClassVar[Mapping[str, str]] = {}

@@ -1,4 +1,8 @@
-"""The paper's problem with latents of either sign: values are uniform on (−1, 1)."""
+"""The paper's problem with latents of either sign: values are uniform on (−1, 1).
+
+The oracle, the chance level, dictionary learning and surgeries solve the lasso over all z here. The
+label stays z₀ > ½, which holds for a quarter of the samples with latent 0 rather than for half.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar

@@ -3,32 +3,21 @@
 import heapq
 from collections.abc import Sequence
 
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from sae_surgery.drawing import style
 from sae_surgery.record.manifest import Job, critical_path
 
-COLOURS = {
-    "simulate": "#4c72b0",
-    "renew": "#9fb4d9",
-    "fit": "#dd8452",
-    "encode": "#f0c09a",
-    "operate": "#55a868",
-    "evaluate": "#8172b3",
-    "assess": "#937860",
-    "audit": "#b39ddb",
-    "tabulate": "#8c8c8c",
-    "draw": "#da8bc3",
-    "verdict": "#64b5cd",
-    "compare": "#ccb974",
-    "claims": "#8cb369",
-    "numbers": "#c44e52",
-    "typeset": "#4f6d3a",
-}
-OTHER = "#b0b0b0"
-"""Of a step that has no colour of its own."""
 INCHES_A_LANE = 0.05
+
+
+def step_colours(jobs: Sequence[Job]) -> dict[str, tuple[float, ...]]:
+    """Return a colour for each step, in the order in which steps began, all different up to 20."""
+    palette = colormaps["tab20"].colors
+    steps = dict.fromkeys(job.step for job in jobs)
+    return {step: palette[index % len(palette)] for index, step in enumerate(steps)}
 
 
 def lanes(jobs: Sequence[Job]) -> list[int]:
@@ -49,7 +38,7 @@ def draw(jobs: Sequence[Job]) -> Figure:
     """Draw a run's jobs over time; those of the critical path are outlined."""
     critical = {job.name for job in critical_path(jobs)}
     begin = jobs[0].began
-    places = lanes(jobs)
+    places, colours = lanes(jobs), step_colours(jobs)
     with style.applied():
         height = 1.2 + INCHES_A_LANE * (max(places) + 1)
         figure = Figure(figsize=(style.TEXT_WIDTH, height), layout="constrained")
@@ -60,16 +49,13 @@ def draw(jobs: Sequence[Job]) -> Figure:
                 (job.ended - job.began) / 60,
                 left=(job.began - begin) / 60,
                 height=0.9,
-                color=COLOURS.get(job.step, OTHER),
+                color=colours[job.step],
                 edgecolor="black" if job.name in critical else "none",
                 linewidth=0.8,
             )
         axes.set_xlabel("minutes since the first job began")
         axes.set_ylabel("jobs at a time")
-        steps = {job.step for job in jobs}
-        known = [step for step in COLOURS if step in steps]
-        shown = {step: COLOURS.get(step, OTHER) for step in (*known, *sorted(steps - set(known)))}
-        handles = [Patch(color=colour, label=step) for step, colour in shown.items()]
+        handles = [Patch(color=colour, label=step) for step, colour in colours.items()]
         handles.append(Patch(facecolor="none", edgecolor="black", label="critical path"))
         figure.legend(handles=handles, loc="outside upper center", ncols=5, frameon=False)
     return figure

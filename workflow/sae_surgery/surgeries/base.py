@@ -43,6 +43,11 @@ class Patient:
     """Where a long training is saved on its way."""
 
     @property
+    def non_negative(self) -> bool:
+        """Whether codes that a surgery infers are kept at or above zero: the problem decides."""
+        return not self.cell.signed
+
+    @property
     def dictionary(self) -> Tensor:
         """D (seed, obs, atom)."""
         return self.model.tensor("dictionary")
@@ -78,13 +83,16 @@ class Surgery(ABC):
     """A way to take a patient apart. Subclass it in a file of its own.
 
     The workflow reads `references`, `donor`, `strict`, `on_request` and what decides the
-    memory asked for without importing the file, so they must be literals in the surgery's own class
-    where they differ from the defaults.
+    memory asked for without importing the file, and tests of figures `conditions` and `step`, so
+    they must be literals in the surgery's own class where they differ from the defaults.
     """
 
     title: ClassVar[str]
     question: ClassVar[str]
     """What the surgery answers."""
+    conditions: ClassVar[tuple[str, ...]] = ()
+    """Names of its conditions, in the order in which they are told; those that a patient or problem
+    cannot have are left out."""
     step: ClassVar[str | None] = None
     """Name of the surgery's own sweep variable."""
     step_means: ClassVar[str] = ""

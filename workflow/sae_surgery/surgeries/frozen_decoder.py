@@ -24,10 +24,12 @@ class FrozenDecoder(Surgery):
     Conditions (protocol, section 3): `own`, the patient's codes; `frozen`, FISTA from zero;
     `renormed`, likewise with unit columns; `oracle_norms`, each column scaled to the norm of its
     partner in A if A is known, columns without one zero; `refined`, FISTA from the patient's codes.
+    Codes are non-negative but where the problem is `signed`.
     """
 
     title = "Frozen decoder"
     question = "Is the decoder a bad dictionary, or is the encoder at fault?"
+    conditions = ("own", "frozen", "renormed", "oracle_norms", "refined")
     outcomes = 5
     codes_held = 4
     sparse = True
@@ -57,7 +59,13 @@ class FrozenDecoder(Surgery):
         start: Mapping[str, Tensor] | None = None,
     ) -> Outcome:
         inferred = {
-            split: infer(values, dictionary, self.settings, start[split] if start else None)
+            split: infer(
+                values,
+                dictionary,
+                self.settings,
+                start[split] if start else None,
+                patient.non_negative,
+            )
             for split, values in patient.centred().items()
         }
         codes = {split: part.codes for split, part in inferred.items()}

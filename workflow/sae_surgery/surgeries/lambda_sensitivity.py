@@ -50,11 +50,13 @@ class LambdaSensitivity(Surgery):
     """FISTA on the patient's decoder at nine λ, `frozen` from zero and along a `path`.
 
     The published codes start from zero at each λ, where 100 iterations are too few at the small
-    ones; on the path from the largest λ to the smallest each starts from the codes before.
+    ones; on the path from the largest λ to the smallest each starts from the codes before. Codes
+    are non-negative but where the problem is `signed`.
     """
 
     title = "λ sensitivity"
     question = "Is it a λ that does not suit the decoder?"
+    conditions = ("frozen", "path")
     outcomes = 18
     codes_held = 5
     sparse = True
@@ -67,14 +69,16 @@ class LambdaSensitivity(Surgery):
     def operate(self, patient: Patient) -> Iterator[Outcome]:
         """Yield both conditions, from the largest λ to the smallest."""
         dictionary, observations = patient.dictionary, patient.centred()
+        non_negative = patient.non_negative
         for lam in reversed(self.settings.lams):
             settings = self.settings.at(lam)
             inferred = {
-                split: infer(values, dictionary, settings) for split, values in observations.items()
+                split: infer(values, dictionary, settings, non_negative=non_negative)
+                for split, values in observations.items()
             }
             yield self._outcome("frozen", lam, inferred)
         paths = [
-            infer_path(values, dictionary, self.settings.lams, settings)
+            infer_path(values, dictionary, self.settings.lams, settings, non_negative)
             for values in observations.values()
         ]
         for points in zip(*paths, strict=True):

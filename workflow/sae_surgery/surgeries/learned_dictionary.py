@@ -23,6 +23,7 @@ class LearnedDictionary(Surgery):
 
     title = "Learned dictionary"
     question = "Is it the dictionary that an SAE learns, or that its encoder is amortised?"
+    conditions = ("own", "learned", "true")
     outcomes = 3
     codes_held = 3
     references = ("dl_scaled", "fista_oracle", "random_dictionary")

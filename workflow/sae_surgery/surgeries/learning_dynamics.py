@@ -21,6 +21,7 @@ class LearningDynamics(Surgery):
 
     title = "Learning dynamics"
     question = "When does learning go wrong?"
+    conditions = ("training",)
     outcomes = 51
     codes_held = 3
     step = "epoch"

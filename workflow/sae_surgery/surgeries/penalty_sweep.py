@@ -39,6 +39,7 @@ class PenaltySweep(Surgery):
 
     title = "Penalty sweep"
     question = "Is it a penalty that does not suit the SAE?"
+    conditions = ("trained",)
     outcomes = 6
     codes_held = 3
     step = "factor"

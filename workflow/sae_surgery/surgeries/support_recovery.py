@@ -32,11 +32,13 @@ class SupportRecovery(Surgery):
     Conditions (protocol, section 3): `own`, the patient's codes; `lstsq`, least squares by the
     published arithmetic, negative values clamped to zero; `lstsq_exact`, the same in double
     precision, which differs where supports are larger than observations; `nnls`, least squares
-    among non-negative values.
+    among non-negative values. Where the problem is `signed`, nothing is clamped, and there is no
+    `nnls`: least squares among all values is `lstsq_exact`.
     """
 
     title = "Support recovery"
     question = "Are the features wrong, or only their values?"
+    conditions = ("own", "lstsq", "lstsq_exact", "nnls")
     outcomes = 4
     codes_held = 4
     Settings: ClassVar[type] = SupportRecoverySettings
@@ -48,11 +50,14 @@ class SupportRecovery(Surgery):
             split: codes.abs() > self.settings.threshold for split, codes in patient.codes.items()
         }
         yield Outcome("own", patient.codes)
-        for condition, refit in (
-            ("lstsq", published_least_squares),
-            ("lstsq_exact", partial(least_squares_on_support, clamp=True)),
-            ("nnls", nnls_on_support),
-        ):
+        clamp = patient.non_negative
+        refits = {
+            "lstsq": partial(published_least_squares, clamp=clamp),
+            "lstsq_exact": partial(least_squares_on_support, clamp=clamp),
+        }
+        if clamp:
+            refits["nnls"] = nnls_on_support
+        for condition, refit in refits.items():
             codes = {
                 split: refit(values, dictionary, supports[split])
                 for split, values in centred.items()

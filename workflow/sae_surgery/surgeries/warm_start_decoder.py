@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -40,11 +41,12 @@ class WarmStartDecoder(Surgery):
     it learns on val, and codes lag the dictionary by one round, so that warm at 1 has the codes of
     warm at 0. Learned on train, it is the last dictionary that codes val and ood. A cold run
     differs between patients by the bias that is taken off the observations; without one it is
-    `dl_fista` over again, and left out.
+    `dl_fista` over again, and left out. Codes are non-negative but where the problem is `signed`.
     """
 
     title = "Warm-start decoder"
     question = "Is the decoder a good start for dictionary learning?"
+    conditions = ("warm", "cold")
     outcomes = 21
     codes_held = 10
     sparse = True
@@ -86,32 +88,47 @@ class WarmStartDecoder(Surgery):
             patient.track,
             patient.checkpoint.part(condition),
             divergence,
+            patient.non_negative,
         )
-        code = self._published_codes if published else self._codes
+        code = partial(self._published_codes if published else self._codes, patient.non_negative)
         for count, learned in trajectory:
             codes, diverged = code(observations, learned, count), dict(divergence.when)
             yield Outcome(condition, codes, count, learned.dictionary, diverged=diverged)
 
     def _published_codes(
-        self, observations: Mapping[str, Tensor], learned: LearnedDictionary, count: int
+        self,
+        non_negative: bool,
+        observations: Mapping[str, Tensor],
+        learned: LearnedDictionary,
+        count: int,
     ) -> dict[str, Tensor]:
         """Return the codes learned, and OOD codes as if carried along from round to round."""
         rounds = min(max(count, 1), ROUNDS_OF_CODING)
         n_iter = rounds * self.settings.n_iter
         others = {
-            split: fista(values, learned.coding_dictionary, self.settings.lam, n_iter)
+            split: fista(
+                values,
+                learned.coding_dictionary,
+                self.settings.lam,
+                n_iter,
+                non_negative=non_negative,
+            )
             for split, values in observations.items()
             if split != "val"
         }
         return {"val": learned.codes, **others}
 
     def _codes(
-        self, observations: Mapping[str, Tensor], learned: LearnedDictionary, count: int
+        self,
+        non_negative: bool,
+        observations: Mapping[str, Tensor],
+        learned: LearnedDictionary,
+        count: int,
     ) -> dict[str, Tensor]:
         """Return codes of samples that nothing was learned from, by the last dictionary."""
         n_iter = ROUNDS_OF_CODING * self.settings.n_iter
         coding = replace(self.settings.coding(), n_iter=n_iter)
         return {
-            split: infer(values, learned.dictionary, coding).codes
+            split: infer(values, learned.dictionary, coding, non_negative=non_negative).codes
             for split, values in observations.items()
         }

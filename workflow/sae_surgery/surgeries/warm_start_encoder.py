@@ -31,11 +31,13 @@ class WarmStartEncoderSettings:
 class WarmStartEncoder(Surgery):
     """FISTA on the patient's decoder, `warm` from its codes and `cold` from zero.
 
-    Each is one run, looked at after several iterations; warm at 0 are the patient's codes.
+    Each is one run, looked at after several iterations; warm at 0 are the patient's codes. After
+    the first iteration codes are non-negative but where the problem is `signed`.
     """
 
     title = "Warm-start encoder"
     question = "How many iterations is the encoder worth?"
+    conditions = ("warm", "cold")
     outcomes = 20
     codes_held = 13
     step = "n_iter"
@@ -49,7 +51,12 @@ class WarmStartEncoder(Surgery):
         for condition, start in (("warm", patient.codes), ("cold", cold)):
             trajectories = {
                 split: fista_snapshots(
-                    observations, patient.dictionary, self.settings.lam, counts, start[split]
+                    observations,
+                    patient.dictionary,
+                    self.settings.lam,
+                    counts,
+                    start[split],
+                    patient.non_negative,
                 )
                 for split, observations in patient.centred().items()
             }

@@ -100,7 +100,7 @@ class Scorer:
         else:
             # Not `observe`: scores have always been of a dense product, to the last bit.
             observations = {name: true @ truth.T for name, true in codes.items()}
-        return Target(observations, codes, labels, truth)
+        return Target(observations, codes, labels, truth, data.cell.signed)
 
     def _score(self, scored: Scored, seed: int, target: Target) -> dict[str, float]:
         place = (*scored.place, seed)

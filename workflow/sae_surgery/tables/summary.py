@@ -8,23 +8,25 @@ import xarray as xr
 from sae_surgery.errors import SurgeryError
 from sae_surgery.metrics import quantities
 from sae_surgery.metrics.measures.bootstrap import intervals_of_means
+from sae_surgery.metrics.measures.quantity import Quantity
 
-METRICS = {
-    "mcc_id": "MCC, in distribution",
-    "mcc_ood": "MCC, out of distribution",
-    "acc_id": "Accuracy, in distribution",
-    "acc_ood": "Accuracy, out of distribution",
-    "auc_id": "AUC, in distribution",
-    "auc_ood": "AUC, out of distribution",
-}
+PUBLISHED = ("mcc_id", "mcc_ood", "acc_id", "acc_ood", "auc_id", "auc_ood")
+"""What the paper's figures show; figures draw these unless they name others."""
+
+
+def known_quantities() -> dict[str, Quantity]:
+    """Return by name all that metrics of any protocol give; what both give is the paper's."""
+    return {**quantities("strict"), **quantities("paper")}
+
+
+def quantity_of(metric: str) -> Quantity:
+    """Return what is known of a metric, which gives it itself; of others there is the name."""
+    return known_quantities().get(metric, Quantity(metric, metric))
 
 
 def title_of(metric: str) -> str:
-    """Return what a metric is called on an axis; metrics give it themselves."""
-    if metric in METRICS:
-        return METRICS[metric]
-    known = {**quantities("strict"), **quantities("paper")}
-    return known[metric].title if metric in known else metric
+    """Return what a metric is called on an axis."""
+    return quantity_of(metric).title
 
 
 def require(table: xr.Dataset, *variables: str) -> None:
@@ -48,7 +50,7 @@ def pick(tables: Mapping[str, xr.Dataset], name: str) -> xr.Dataset:
 
 
 def summarise(
-    table: xr.Dataset, sweep: Sequence[str], metrics: Sequence[str] = tuple(METRICS)
+    table: xr.Dataset, sweep: Sequence[str], metrics: Sequence[str] = PUBLISHED
 ) -> pd.DataFrame:
     """Mean and spread over seeds of every metric.
 
@@ -60,7 +62,7 @@ def summarise(
     sweep
         The dimensions swept.
     metrics
-        The variables to summarise; the six `METRICS` unless others are named.
+        The variables to summarise; `PUBLISHED` unless others are named.
 
     Returns
     -------

@@ -13,7 +13,9 @@ def ends_of(quantities: Mapping[str, Quantity]) -> dict[str, Quantity]:
     """Return the quantities and, after each name, `_low` and `_high`: the ends of its interval."""
     ends = {
         f"{name}_{end}": Quantity(
-            f"{quantity.title}, {word} end", f"{word} end of the {_INTERVAL} of {name}"
+            f"{quantity.title}, {word} end",
+            f"{word} end of the {_INTERVAL} of {name}",
+            axis=quantity.axis,
         )
         for name, quantity in quantities.items()
         for end, word in _ENDS.items()

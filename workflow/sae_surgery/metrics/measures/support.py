@@ -11,17 +11,29 @@ ACTIVE = 1e-4
 
 QUANTITIES = {
     "support_precision": Quantity(
-        "Support precision", "share of the active atoms whose matched latent is active", "higher"
+        "Support precision",
+        "share of the active atoms whose matched latent is active",
+        "higher",
+        axis="share",
     ),
     "support_recall": Quantity(
-        "Support recall", "share of the active latents whose matched atom is active", "higher"
+        "Support recall",
+        "share of the active latents whose matched atom is active",
+        "higher",
+        axis="share",
     ),
-    "support_f1": Quantity("Support F1", "harmonic mean of support precision and recall", "higher"),
-    "support_l0_true": Quantity("Active latents", "number of active latents"),
+    "support_f1": Quantity(
+        "Support F1",
+        "harmonic mean of support precision and recall",
+        "higher",
+        axis="share",
+        quoted=True,
+    ),
+    "support_l0_true": Quantity("Active latents", "number of active latents", axis="count"),
     "support_l0_matched": Quantity(
-        "Matched active atoms", "number of active atoms that have a matched latent"
+        "Matched active atoms", "number of active atoms that have a matched latent", axis="count"
     ),
-    "support_l0_total": Quantity("Active atoms", "number of active atoms"),
+    "support_l0_total": Quantity("Active atoms", "number of active atoms", axis="count"),
 }
 """What the fields of `Support` are called in tables and figures."""
 
