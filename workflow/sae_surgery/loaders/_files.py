@@ -3,6 +3,7 @@
 import json
 import pickletools
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,3 +182,32 @@ def require(path: Path, held: "dict[str, Tensor]", *wanted: str) -> "list[Tensor
             f"{path}: {', '.join(missing)} missing; it holds {', '.join(sorted(held)) or 'nothing'}"
         )
     return [held[name] for name in wanted]
+
+
+def beside(path: Path, first: str, *others: str) -> tuple[Path, ...]:
+    """Return files of a folder that holds `first`, and those of the others that it holds, too.
+
+    `path` is the folder or one of these files; none are returned where `first` is missing.
+    """
+    if path.is_dir():
+        folder = path
+    elif path.name in (first, *others):
+        folder = path.parent
+    else:
+        return ()
+    found = tuple(folder / name for name in (first, *others) if (folder / name).is_file())
+    return found if found and found[0].name == first else ()
+
+
+def number(path: Path, config: Mapping[str, Any], key: str, kind: type = int) -> Any:
+    """Return a number of a configuration.
+
+    Raises
+    ------
+    SurgeryError
+        If it is missing or no such number.
+    """
+    value = config.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or kind(value) != value:
+        raise SurgeryError(f"{path}: {key} must be a number ({kind.__name__}), got {value!r}")
+    return kind(value)

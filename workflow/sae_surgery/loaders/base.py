@@ -61,7 +61,7 @@ class TrainedSae:
     @property
     def signed(self) -> bool:
         """Whether codes may be negative."""
-        return self.coding.signed_k is not None
+        return self.coding.signed
 
     def to_inputs(self, observations: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return what the SAE reconstructs of activations (sample, obs), and the way back.
