@@ -5,7 +5,7 @@ reader of both; the releases themselves are not at hand.
 """
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -21,22 +21,22 @@ SKIP = "affine_skip_connection"
 
 
 class GemmaScope(Loader):
-    """JumpReLU: relu(p) where p = x W_enc + b_enc is above the threshold; b_dec is not taken off."""
+    """JumpReLU: relu(p) where p = x W_enc + b_enc is above θ; b_dec is not taken off."""
 
     title: ClassVar[str] = "Gemma Scope"
     looks_like: ClassVar[str] = "params.npz, or params.safetensors and config.json"
 
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return the parameters, and the configuration of Gemma Scope 2."""
-        found = (
-            [path / f"params{suffix}" for suffix in (FIRST, SECOND)] if path.is_dir() else [path]
-        )
-        for file in found:
-            held = {_plain(name) for name in _files.names(file)}
-            if file.suffix in (FIRST, SECOND) and held >= NAMES:
+        candidates = [path]
+        if path.is_dir():
+            candidates = [path / f"params{suffix}" for suffix in (FIRST, SECOND)]
+        for file in candidates:
+            if file.suffix == FIRST and {_plain(name) for name in _files.names(file)} >= NAMES:
+                return (file,)
+            if file.suffix == SECOND and set(_files.names(file)) >= NAMES:
                 beside = file.parent / CONFIGURATION
-                with_config = file.suffix == SECOND and beside.is_file()
-                return (file, beside) if with_config else (file,)
+                return (file, beside) if beside.is_file() else (file,)
         return ()
 
     def read(self, path: Path) -> TrainedSae:
@@ -77,13 +77,17 @@ def _plain(name: str) -> str:
     return name.lower() if name.lower() in NAMES else name
 
 
-def _refuse_transcoders(path: Path, config: dict, held: dict[str, Tensor]) -> None:
-    kind = str(config.get("type", ""))
-    names = f"{config.get('hf_hook_point_in', '')} {config.get('hf_hook_point_out', '')}".split()
-    other = len(set(names)) > 1 or "transcoder" in kind or "clt" in kind or SKIP in held
-    if other or held["w_enc"].shape != held["w_dec"].T.shape or "transcoder" in str(path):
+def _refuse_transcoders(path: Path, config: dict[str, Any], held: dict[str, Tensor]) -> None:
+    before, after = config.get("hf_hook_point_in"), config.get("hf_hook_point_out")
+    said = (after and after != before) or "transcoder" in str(config.get("type", ""))
+    if said or SKIP in held or held["w_enc"].shape != held["w_dec"].T.shape:
         raise SurgeryError(
             f"{path}: a transcoder, whose output is another space than its input; give an SAE"
+        )
+    if folder := next((part for part in path.parts[-5:-1] if "transcoder" in part), None):
+        raise SurgeryError(
+            f"{path}: its folder {folder!r} says that it is a transcoder, which is no SAE; rename "
+            "the folder if that is wrong"
         )
     architecture = config.get("architecture", "jump_relu")
     if architecture != "jump_relu":

@@ -137,7 +137,7 @@ def _normalised(path: Path, rows: Tensor, normalisation: str) -> Tensor:
 def _archetypes(
     path: Path, config: dict[str, Any], held: dict[str, Tensor], notes: list[str]
 ) -> Tensor:
-    """Return W C + Λ (atom, obs): convex combinations of points, and deviations up to δ from them."""
+    """Return W C + Λ (atom, obs): convex combinations of points, and at most δ off."""
     weights, points, deviations = _files.require(
         path, held, "dictionary.W", "dictionary.C", "dictionary.Relax"
     )
