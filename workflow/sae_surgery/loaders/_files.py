@@ -5,6 +5,7 @@ import pickletools
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from sae_surgery.errors import SurgeryError
@@ -23,9 +24,11 @@ def names(path: Path) -> tuple[str, ...]:
     Imports neither NumPy nor PyTorch, and returns none where a file cannot be read: `tensors` says
     why.
     """
+    if path.suffix not in NAMES or not path.is_file():
+        return ()
     try:
-        return tuple(NAMES[path.suffix](path)) if path.is_file() else ()
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile):
+        return tuple(NAMES[path.suffix](path))
+    except (OSError, ValueError, zipfile.BadZipFile):
         return ()
 
 
@@ -99,18 +102,22 @@ def contents(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SurgeryError(f"{path}: there is no such file")
     if classes := foreign_classes(path):
-        raise SurgeryError(
-            f"{path}: holds pickled classes ({', '.join(classes[:3])}), which could run code; save "
-            "the model's state_dict() instead, as torch.save(model.state_dict(), path)"
-        )
+        raise _pickled(path, ", ".join(classes[:3]))
     try:
         return _flat(READERS[path.suffix](path))
-    except SurgeryError:
-        raise
+    except UnpicklingError as error:
+        raise _pickled(path, "of its own") from error
     except Exception as error:
         # Each library has errors of its own for a damaged file.
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise SurgeryError(f"{path}: not a readable {path.suffix} file: {reason}") from error
+
+
+def _pickled(path: Path, classes: str) -> SurgeryError:
+    return SurgeryError(
+        f"{path}: holds pickled classes ({classes}), which could run code; save the model's "
+        "state_dict() instead, as torch.save(model.state_dict(), path)"
+    )
 
 
 def _npz(path: Path) -> Any:
