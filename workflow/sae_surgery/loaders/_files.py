@@ -2,6 +2,7 @@
 
 import json
 import pickletools
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".npz", ".safetensors", ".pt", ".pth")
 HARMLESS = ("torch", "collections", "numpy", "_codecs")
 """Modules that a file of tensors alone names; anything else is a class of somebody's."""
+
+CALLS = re.compile("global|reduce", re.IGNORECASE)
+"""What PyTorch says of a pickle that names a class or calls a function."""
 
 
 def names(path: Path) -> tuple[str, ...]:
@@ -106,7 +110,9 @@ def contents(path: Path) -> dict[str, Any]:
     try:
         return _flat(READERS[path.suffix](path))
     except UnpicklingError as error:
-        raise _pickled(path, "of its own") from error
+        if zipfile.is_zipfile(path) or CALLS.search(str(error)):
+            raise _pickled(path, "and not tensors alone") from error
+        raise SurgeryError(f"{path}: not a readable {path.suffix} file of tensors") from error
     except Exception as error:
         # Each library has errors of its own for a damaged file.
         reason = str(error).partition("\n")[0] or type(error).__name__
@@ -167,7 +173,8 @@ def configuration(path: Path) -> dict[str, Any]:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SurgeryError(f"{path}: there is no such file") from error
+        needed = "there is no such file, and the SAE cannot be read without; copy it there"
+        raise SurgeryError(f"{path}: {needed}") from error
     except ValueError as error:
         raise SurgeryError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(read, dict):

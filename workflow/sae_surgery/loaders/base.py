@@ -137,7 +137,7 @@ class Loader(ABC):
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return the files that the SAE at a path is read from; none if it is no such SAE.
 
-        Looks at names of files and of tensors alone: a workflow asks at every start.
+        Looks at names of files and of tensors alone.
         """
 
     @abstractmethod

@@ -53,6 +53,8 @@ class DictionaryLearning(Loader):
             )
         held, notes = _state(weights, trainer)
         dictionary, decoder_bias, coding = CLASSES[name](weights, held, trainer, notes)
+        subtracted = "not " if coding.input_bias is None else ""
+        notes.insert(0, f"The decoder's bias is {subtracted}taken off the input.")
         return TrainedSae(
             format="dictionary_learning",
             architecture=name,

@@ -4,6 +4,7 @@ Written after the code published with Gemma Scope (arXiv:2408.05147 and its tuto
 reader of both; the releases themselves are not at hand.
 """
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,8 @@ FIRST, SECOND = ".npz", ".safetensors"
 CONFIGURATION = "config.json"
 NAMES = {"w_enc", "w_dec", "b_enc", "b_dec", "threshold"}
 SKIP = "affine_skip_connection"
+TRANSCODERS = re.compile("gemma-scope.*transcoder")
+"""Name of a repository of the first release, whose files say nothing of it."""
 
 
 class GemmaScope(Loader):
@@ -84,7 +87,7 @@ def _refuse_transcoders(path: Path, config: dict[str, Any], held: dict[str, Tens
         raise SurgeryError(
             f"{path}: a transcoder, whose output is another space than its input; give an SAE"
         )
-    if folder := next((part for part in path.parts[-5:-1] if "transcoder" in part), None):
+    if folder := next(filter(TRANSCODERS.search, path.parts), None):
         raise SurgeryError(
             f"{path}: its folder {folder!r} says that it is a transcoder, which is no SAE; rename "
             "the folder if that is wrong"
