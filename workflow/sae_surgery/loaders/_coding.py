@@ -62,6 +62,27 @@ class Inputs(Named):
     unwhitening: Tensor | None = None
     """W⁻¹ (obs, obs)"""
 
+    @property
+    def of_each_sample(self) -> bool:
+        """Whether what is done depends on the sample."""
+        return self.layer_norm_epsilon is not None or self.input_norm is not None
+
+    def undone(self, dictionary: Tensor, decoder_bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Return dictionary (obs, atom) and bias (obs,) that reconstruct activations themselves.
+
+        Raises
+        ------
+        ValueError
+            If what is done to activations depends on the sample, so that there are none.
+        """
+        if self.of_each_sample:
+            raise ValueError("what is done to each sample is undone by no one dictionary")
+        if self.whitening is not None:
+            bias = decoder_bias @ self.unwhitening + self.input_mean
+            return self.unwhitening.T @ dictionary, bias
+        factor = 1.0 if self.input_scale is None else self.input_scale
+        return dictionary / factor, decoder_bias / factor
+
     def apply(self, activations: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the inputs (sample, obs), and what takes reconstructions of them back."""
         if self.layer_norm_epsilon is not None:
