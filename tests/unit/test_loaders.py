@@ -485,3 +485,15 @@ def test_what_is_loaded_cannot_be_changed():
     assert isinstance(sae, TrainedSae)
     with pytest.raises(AttributeError):
         sae.dictionary = None
+
+
+# The page.
+
+
+def test_the_page_names_every_format_architecture_and_plain_name():
+    page = (Path(__file__).parents[2] / "docs" / "loading.md").read_text(encoding="utf-8")
+    saes = [read(case) for case in CASES]
+    architectures = {sae.architecture for sae in saes}
+    names = {*Coding.names(), *Inputs.names(), "dictionary", "decoder_bias", "promised_l0"}
+    for word in (*loaders.available(), *architectures, *names):
+        assert f"`{word}`" in page, word

@@ -102,7 +102,7 @@ class Saved(Method):
         if sae.coding.pursuit_iterations is not None:
             own[ATOMS] = sae.dictionary
         for name, values in own.items():
-            stacked = values.clamp(max=LARGEST).expand(n_seeds, *values.shape)
+            stacked = values.clamp(-LARGEST, LARGEST).expand(n_seeds, *values.shape)
             model[name] = Parameter(stacked, DIMS.get(name, ()), f"{name} of the SAE")
         return Fitted(model)
 
