@@ -228,7 +228,7 @@ def load(config: Mapping[str, Any]) -> Run:
     if not config["redraw"]:
         problems += _missing_files(config)
     models = {name: NamedModel.of(name, given) for name, given in config["models"].items()}
-    chosen = config["methods"] or (*methods.available(), *models)
+    chosen = config["methods"] or (*methods.usual(), *models)
     experiments, problems = {}, []
     for name in config["experiments"] or _experiments(config):
         try:
