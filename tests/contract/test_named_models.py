@@ -20,7 +20,7 @@ from sae_surgery.steps.fit import fit
 from sae_surgery.steps.operate import operate
 from sae_surgery.steps.tabulate import tabulate
 
-NAMED = {"relu_x1": {}, "relu_x300": {"penalty": 0.03}}
+NAMED = {"relu_x1": {}, "relu_x30": {"penalty": 30 * 1e-4}}
 """Settings of two models of sae_relu, the first of which are those of the method."""
 SWEEP = {
     "experiment": "latents",
@@ -76,26 +76,36 @@ def test_a_model_at_its_method_s_settings_is_the_method_s_and_no_other_is(made):
 
 
 def test_its_codes_are_inferred_again_by_its_method(bench, made, tmp_path):
-    model, codes = made["relu_x300"]
+    model, codes = made["relu_x30"]
     encode(bench.data(), model, "cpu", 1, tmp_path / "codes.nc")
     data = CellData(bench.data())
     again, first = Codes(tmp_path / "codes.nc", data), Codes(codes, data)
-    assert again.method == "relu_x300"
+    assert again.method == "relu_x30"
     np.testing.assert_array_equal(again.dense("val", 0), first.dense("val", 0))
 
 
 def test_it_is_a_patient_like_any_other(bench, made, tmp_path):
-    operate("frozen_decoder", bench.data(), *made["relu_x300"], {}, "cpu", 1, tmp_path / "o.nc")
+    operate("frozen_decoder", bench.data(), *made["relu_x30"], {}, "cpu", 1, tmp_path / "o.nc")
     operation = Operation(tmp_path / "o.nc", CellData(bench.data()))
-    assert (operation.method, operation.status) == ("relu_x300", "ok")
+    assert (operation.method, operation.status) == ("relu_x30", "ok")
     assess(bench.data(), [tmp_path / "o.nc"], "paper", tmp_path / "metrics.nc")
-    assert store.read(tmp_path / "metrics.nc", "metrics")["method"].values.tolist() == ["relu_x300"]
+    assert store.read(tmp_path / "metrics.nc", "metrics")["method"].values.tolist() == ["relu_x30"]
+
+
+def test_it_is_what_the_penalty_sweep_makes_of_its_method(bench, made, tmp_path):
+    factors = {"penalty_factors": (1.0, 30.0)}
+    operate("penalty_sweep", bench.data(), *made["sae_relu"], factors, "cpu", 1, tmp_path / "o.nc")
+    data = CellData(bench.data())
+    operation, codes = Operation(tmp_path / "o.nc", data), Codes(made["relu_x30"][1], data)
+    place = operation.places("factor").index(("trained", 30))
+    for split in data.scored:
+        np.testing.assert_array_equal(operation.dense(split, place, 1), codes.dense(split, 1))
 
 
 def test_a_table_holds_the_method_and_its_models_side_by_side(table):
     scores = table["mcc_id"].mean("seed").isel(n_latents=0).values
     assert scores[0] == scores[1] != scores[2]
-    titles = [methods.trait("sae_relu", "title"), "RELU_X1", "RELU_X300"]
+    titles = [methods.trait("sae_relu", "title"), "RELU_X1", "RELU_X30"]
     assert table["title"].values.tolist() == titles
     assert table["family"].values.tolist() == ["sae"] * 3
 

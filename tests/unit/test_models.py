@@ -1,6 +1,9 @@
 """Named models in a configuration: what they are, what is refused and with which words."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from sae_surgery import methods
 from sae_surgery.plan import config, costs
@@ -177,3 +180,35 @@ def test_files_that_settings_name_are_found_folders_file_by_file(tmp_path, monke
     settings = {"path": str(tmp_path / "sae"), "others": [str(alone), str(inner[0])], "k": 3}
     assert methods.files_of("pca", settings) == (*inner, alone)
     assert methods.files_of("pca", {"path": ""}) == ()
+
+
+@pytest.mark.parametrize("name", ["penalties", "wider_kernels", "longer_training"])
+def test_configurations_that_come_with_the_project_have_models_in_one_table(name):
+    given = [
+        yaml.safe_load((config.FOLDER / f"{each}.yaml").read_bytes()) for each in ("quick", name)
+    ]
+    sweeps = {"sweeps": given[0]["sweeps"] | given[1]["sweeps"]}
+    run = config.load(given[0] | given[1] | sweeps)
+    (experiment,) = run.experiments.values()
+    assert set(run.models) < set(experiment.methods)
+    assert len(run.models) >= 4
+
+
+def test_a_file_that_is_not_there_is_named_unless_nothing_is_computed(tmp_path, monkeypatch):
+    # As if the kind of solver were a path.
+    trait = methods.trait
+    reads = {"reads": ("solver",)}
+    monkeypatch.setattr(
+        methods, "trait", lambda name, which: reads.get(which) or trait(name, which)
+    )
+    monkeypatch.chdir(tmp_path)
+    models = {"mine": {"method": "fista_oracle", "solver": "exact"}}
+    with pytest.raises(config.ConfigError, match=r"models\.mine\.solver: exact: there is no such"):
+        load(models)
+    with pytest.raises(
+        config.ConfigError, match=r"settings\.fista_oracle\.solver: exact: there is no such"
+    ):
+        load(settings={"fista_oracle": {"solver": "exact"}})
+    assert "mine" in load(models, redraw=True).models
+    (tmp_path / "exact").write_text("x", encoding="utf-8")
+    assert load(models).files_of("mine") == (Path("exact"),)
