@@ -78,7 +78,7 @@ class Chain:
         self.cell, self.folder = cell, folder
         self.runs = {protocol: run_of(cell, protocol, seeds) for protocol in PROTOCOLS}
         self.large = cell.n_latents >= LARGE
-        self.methods = [each for each in methods.available() if not self._is_left_out(each)]
+        self.methods = [each for each in methods.usual() if not self._is_left_out(each)]
 
     def steps(self) -> Iterator[Step]:
         """Yield the steps."""

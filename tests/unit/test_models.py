@@ -103,7 +103,7 @@ def test_a_model_stands_beside_its_method_and_among_the_patients():
     assert run.methods_on(CELL) == ("fista_oracle", "sae_relu", "relu_x10")
     operated = run.experiments["frozen_decoder"].methods
     assert operated == ("sae_relu", "relu_x10", "fista_oracle", "random_dictionary")
-    assert load(methods=None).methods_on(CELL) == (*methods.available(), "relu_x10")
+    assert load(methods=None).methods_on(CELL) == (*methods.usual(), "relu_x10")
 
 
 def test_settings_come_from_the_model_then_its_method_then_the_protocol():

@@ -155,11 +155,11 @@ class Coding(Named):
             magnitudes = projected * self.magnitude_scale.exp() + self.magnitude_bias
             return magnitudes.relu() * (before > 0)
         if self.signed_k is not None:
-            chosen = before.abs().topk(self.signed_k, dim=1).indices
+            chosen = before.abs().topk(self.signed_k, dim=1, sorted=False).indices
             return torch.zeros_like(before).scatter(1, chosen, before.gather(1, chosen))
         codes = before if self.keeps_negative else before.relu()
         if self.k is not None:
-            values, chosen = codes.topk(self.k, dim=1)
+            values, chosen = codes.topk(self.k, dim=1, sorted=False)
             return torch.zeros_like(codes).scatter(1, chosen, values)
         if self.groups is not None:
             grouped = codes.unflatten(1, (self.groups, -1))
