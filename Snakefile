@@ -29,6 +29,7 @@
 # audit needs, of one protocol's models on the other's samples, lie in strict/crossed/.
 #
 # A cell is named by its sizes, as in n100_k10_m47_s5000: latents, active, observed dimensions, samples.
+# In the place of a method stands a model of the configuration's `models`, by its own name.
 
 from snakemake.utils import min_version
 
