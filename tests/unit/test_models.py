@@ -1,5 +1,7 @@
 """Named models in a configuration: what they are, what is refused and with which words."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -190,3 +192,23 @@ def test_configurations_that_come_with_the_project_have_models_in_one_table(name
     (experiment,) = run.experiments.values()
     assert set(run.models) < set(experiment.methods)
     assert len(run.models) >= 4
+
+
+def test_a_file_that_is_not_there_is_named_unless_nothing_is_computed(tmp_path, monkeypatch):
+    # As if the kind of solver were a path.
+    trait = methods.trait
+    reads = {"reads": ("solver",)}
+    monkeypatch.setattr(
+        methods, "trait", lambda name, which: reads.get(which) or trait(name, which)
+    )
+    monkeypatch.chdir(tmp_path)
+    models = {"mine": {"method": "fista_oracle", "solver": "exact"}}
+    with pytest.raises(config.ConfigError, match=r"models\.mine\.solver: exact: there is no such"):
+        load(models)
+    with pytest.raises(
+        config.ConfigError, match=r"settings\.fista_oracle\.solver: exact: there is no such"
+    ):
+        load(settings={"fista_oracle": {"solver": "exact"}})
+    assert "mine" in load(models, redraw=True).models
+    (tmp_path / "exact").write_text("x", encoding="utf-8")
+    assert load(models).files_of("mine") == (Path("exact"),)

@@ -225,11 +225,9 @@ def load(config: Mapping[str, Any]) -> Run:
     problems += wrong_models(config["models"], settings)
     if problems:
         raise ConfigError(problems)
-    if not config["redraw"]:
-        problems += _missing_files(config)
     models = {name: NamedModel.of(name, given) for name, given in config["models"].items()}
     chosen = config["methods"] or (*methods.usual(), *models)
-    experiments, problems = {}, []
+    experiments, problems = {}, [] if config["redraw"] else [*_missing_files(config)]
     for name in config["experiments"] or _experiments(config):
         try:
             if name in config["sweeps"]:
