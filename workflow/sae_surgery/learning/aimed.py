@@ -5,8 +5,10 @@ what is counted: after a round with the mean L0 of s where s* was wanted,
 
     λ  ←  λ (s / s*)^p
 
-where the last two rounds that tell give p. What is wanted grows from 1, by the same factor
-each round, to `l0`: at first few atoms explain a sample, as they do where λ falls.
+where the last two rounds that tell give p. What is wanted grows from 1, by the same factor each
+round, to twice `l0`: at first few atoms explain a sample, as they do where λ falls. Then it comes
+back to `l0`: at the λ of the true number of codes, if there is noise, atoms that stand for sums of
+frequent latents can have the lower objective, and the larger number takes them apart.
 
 A dictionary with more atoms than the data have directions can go on turning in directions that
 hardly matter. So it rests when ten rounds have lowered the objective by a small share, none of them
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
 FIRST_L0 = 1.0
 """Wanted in the first round."""
+
+PEAK_L0, ROUNDS_BACK = 2.0, 10
+"""What is wanted after `anneal_rounds` is so many times `l0`, and so many rounds later `l0`."""
 
 RESPONSE, RESPONSES, TELLING = 0.6, (0.4, 3.0), 0.01
 """Power of L0's miss that λ is multiplied by: at first, its bounds, and the least relative change
@@ -73,14 +78,18 @@ class AimedLearner(Learner):
         self.counted: list[float] = []
         self.penalties = [self._probe()]
         self.course: list[float] = []
-        self.last_look = settings.anneal_rounds
+        self.last_look = settings.anneal_rounds + ROUNDS_BACK
         self.before: dict[str, Any] = {}
 
     def wanted(self, count: int) -> float:
         """Return the mean L0 that is wanted of a round, counted from 0."""
-        first = min(FIRST_L0, self.settings.l0)
-        share = min(1.0, count / max(1, self.settings.anneal_rounds))
-        return first ** (1 - share) * self.settings.l0**share
+        l0, rounds_up = self.settings.l0, self.settings.anneal_rounds
+        peak = max(l0, min(PEAK_L0 * l0, len(self.rows) / 2))
+        if count < rounds_up:
+            begin, end, share = min(FIRST_L0, l0), peak, count / rounds_up
+        else:
+            begin, end, share = peak, l0, min(1.0, (count - rounds_up) / ROUNDS_BACK)
+        return begin ** (1 - share) * end**share
 
     def penalty(self, count: int) -> float:
         """Return λ of a round that has come, counted from 0."""
