@@ -1,4 +1,4 @@
-"""A dictionary at a wanted L0: it is met, planted atoms come back, and no rest is said to be none."""
+"""A dictionary at a wanted L0: it is met, planted atoms are found, and cut runs say so."""
 
 import dataclasses
 
@@ -54,7 +54,7 @@ def test_the_wanted_number_of_codes_is_met(lesson, learned):
     assert float(codes.counts.double().mean()) == pytest.approx(learned.l0, rel=0.01)
 
 
-def test_it_converges_to_the_truth(lesson, learned, capsys):
+def test_it_converges_to_the_truth(lesson, learned):
     assert learned.converged and learned.rounds < 200
     found = cosines(learned.dictionary, lesson[1])
     assert found.mean_signed_cosine > 0.99 and found.share_above_090 > 0.98

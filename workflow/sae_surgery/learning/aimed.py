@@ -62,7 +62,6 @@ has changed the dictionary by more."""
 L0_MISS = 0.02
 """Relative miss of L0 that is at rest."""
 
-
 MOST_REPLACED = 0.05
 """Share of the atoms that may be called redundant at once."""
 
