@@ -153,7 +153,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_bits(tmp_path):
         return result.dictionary
 
     whole = run(40, Checkpoint(None))
-    kept = Checkpoint(tmp_path / "state", seconds=0.0)
+    kept = Checkpoint(tmp_path / "state.pt", seconds=0.0)
     run(25, kept)
     assert torch.equal(run(40, kept), whole)
 
