@@ -22,7 +22,9 @@ class DlScaled(Method):
 
     It is no method of the paper's. What it knows are observations and the number of atoms; see
     `sae_surgery.learning.incremental` for what it does. Codes are non-negative but where the
-    problem is `signed`.
+    problem is `signed`. With the setting `l0` it holds that mean number of codes, see
+    `sae_surgery.learning.aimed`, and counts as useless those atoms only that hardly any sample
+    shares.
     """
 
     title = "DL (scaled)"
