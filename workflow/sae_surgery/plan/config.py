@@ -14,7 +14,8 @@ from sae_surgery import figures, methods, surgeries
 from sae_surgery import problems as problem_parts
 from sae_surgery.errors import SurgeryError, did_you_mean
 from sae_surgery.parts import wrong_type
-from sae_surgery.plan import documents, schemas
+from sae_surgery.plan import documents, examination, schemas
+from sae_surgery.plan.examination import Examination
 from sae_surgery.problems.base import Problem
 
 SCHEMA_FILE = schemas.FOLDER / "config.schema.yaml"
@@ -103,6 +104,8 @@ class Run:
     comparison: Mapping[str, Any]
     """When a number agrees with the published one."""
     experiments: Mapping[str, Experiment]
+    examination: Examination
+    """Trained SAEs that are examined on activations."""
 
     @property
     def cells(self) -> dict[str, Problem]:
@@ -178,6 +181,7 @@ def load(config: Mapping[str, Any]) -> Run:
     config = _with_defaults(sound, schema())
     problems += _wrong_names(config, sound.get("sweeps", {}), broken)
     problems += _wrong_settings(config["settings"])
+    problems += examination.wrong(config["examine"])
     if problems:
         raise ConfigError(problems)
     chosen = config["methods"] or methods.available()
@@ -210,6 +214,7 @@ def load(config: Mapping[str, Any]) -> Run:
         settings=config["settings"],
         comparison=config["comparison"],
         experiments=experiments,
+        examination=Examination.of(config["examine"]),
     )
     _require_own_name(run)
     return run

@@ -1,0 +1,128 @@
+"""Is the encoder at fault? Its codes against solved ones, on its own decoder at its own L0."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from sae_surgery.examination import _solving
+from sae_surgery.examination._codes import errors, explained, mean_l0, ratio, spread
+from sae_surgery.examination._iterations import iterations_worth
+from sae_surgery.examination.base import HELD_OUT, LEARN, Answer, Question, Row, Subject
+from sae_surgery.inference.sparse import SparseCodes
+
+MAGNITUDES, SUPPORT, GAP = "magnitudes", "support", "gap"
+SMALLEST_GAP = 0.005
+"""Gain in explained variance below which it is not divided."""
+
+
+class Encoder(Question):
+    """Explained variance of the encoder's codes, of them refitted, and of solved codes."""
+
+    place = 10
+    title = "The encoder against solved codes"
+    asks = (
+        "Does the encoder find the codes that its own decoder explains most with? The decoder "
+        "stays; codes are solved for with as many active atoms as the encoder has, in the mean "
+        "for the lasso, and sample by sample for the pursuits. What refitting the values on the "
+        "encoder's support gains is due to magnitudes, the rest to the support."
+    )
+    conditions: ClassVar = {
+        "encoder": "encoder",
+        "refitted": "encoder's support, values refitted (NNLS)",
+        "gradient": f"likewise, {_solving.GRADIENT_STEPS} steps of projected gradient",
+        "lasso": "exact lasso",
+        "lasso_refitted": "exact lasso, values refitted",
+        "gradient_pursuit": "gradient pursuit",
+        "omp": "orthogonal matching pursuit",
+        MAGNITUDES: "of the gap: magnitudes",
+        SUPPORT: "of the gap: support",
+        GAP: "gap, encoder to matching pursuit",
+        "from_zero": "FISTA from zero",
+        "from_encoder": "FISTA from the encoder's codes",
+    }
+    quantities: ClassVar = {
+        "explained_variance": "explained variance",
+        "l0": "active atoms a sample",
+        "gain": "gain in explained variance",
+        "removed": "share of what the encoder leaves unexplained",
+        "shrinkage": "refitted over own values, ratio of sums",
+        "objective_excess": "lasso objective over its minimum, less 1, by iteration of FISTA",
+        "iterations_worth": "iterations of FISTA from zero that the encoder is worth",
+    }
+
+    def answer(self, subject: Subject) -> Answer:
+        """Solve for codes of each split, and compare."""
+        rows, notes = [], []
+        for split in subject.splits:
+            solved, lam, said = _solve(subject, split)
+            notes += said
+            rows += _scores(subject, split, solved)
+            if split == HELD_OUT and lam is not None:
+                found, said = _iterations(subject, lam)
+                rows += found
+                notes += said
+        return Answer(rows, list(dict.fromkeys(notes)))
+
+
+def _solve(
+    subject: Subject, split: str
+) -> tuple[dict[str, SparseCodes], float | None, list[str]]:
+    """Return the codes of each condition, λ, and what is to be said of them."""
+    y, dictionary, signed = subject.observations[split], subject.dictionary, subject.signed
+    own, notes, lam = subject.codes[split], [], None
+    k = own.counts[0].numpy()
+    solved = {"encoder": own, "refitted": _solving.refit(y, dictionary, own, signed)}
+    if signed:
+        notes.append(
+            "The encoder's codes may be negative, and so may solved ones; projected gradient and "
+            "gradient pursuit are for codes that may not, and left out."
+        )
+    else:
+        solved["gradient"] = _solving.refit_with_gradient(y, dictionary, own)
+    try:
+        lam, solved["lasso"] = _solving.solve_lasso(y, dictionary, float(k.mean()), signed)
+        solved["lasso_refitted"] = _solving.refit(y, dictionary, solved["lasso"], signed)
+    except ValueError as error:
+        notes.append(f"The lasso is left out: {error}.")
+    if not signed:
+        solved["gradient_pursuit"] = _solving.pursue_by_gradient(y, dictionary, k)
+    solved["omp"] = _solving.pursue(y, dictionary, k, signed)
+    return solved, lam, notes
+
+
+def _scores(subject: Subject, split: str, solved: Mapping[str, SparseCodes]) -> Iterator[Row]:
+    y, dictionary = subject.observations[split], subject.dictionary
+    total = spread(y, subject.observations[LEARN].mean(axis=0))
+    error = {name: errors(y, codes, dictionary) for name, codes in solved.items()}
+    for name, codes in solved.items():
+        yield Row(name, "explained_variance", *explained(error[name], total), split)
+        yield Row(name, "l0", *mean_l0(codes), split)
+    differences = {
+        MAGNITUDES: ("encoder", "refitted"),
+        SUPPORT: ("refitted", "omp"),
+        GAP: ("encoder", "omp"),
+    }
+    for name, (before, after) in differences.items():
+        sums = np.stack([error[before] - error[after], total, error["encoder"]], axis=1)
+        gain = ratio(sums, lambda parts: parts[..., 0] / parts[..., 1])
+        yield Row(name, "gain", *gain, split)
+        yield Row(name, "removed", *ratio(sums, lambda parts: parts[..., 0] / parts[..., 2]), split)
+    own, refitted = (np.abs(solved[name].values.numpy()).sum() for name in ("encoder", "refitted"))
+    if own > 0:
+        yield Row("refitted", "shrinkage", float(refitted / own), split=split)
+
+
+def _iterations(subject: Subject, lam: float) -> tuple[list[Row], list[str]]:
+    """Return how far FISTA has come after some iterations, from zero and from the encoder."""
+    y, codes = subject.observations[HELD_OUT], subject.codes[HELD_OUT]
+    worth = iterations_worth(y, subject.dictionary, codes, lam, subject.signed)
+    rows = [
+        Row(start, "objective_excess", float(value), at=float(count))
+        for start, values in (("from_zero", worth.cold), ("from_encoder", worth.warm))
+        for count, value in zip(worth.iterations, values, strict=True)
+    ]
+    if worth.reached is None:
+        note = f"FISTA from zero does not come to the encoder's codes in {worth.iterations[-1]} "
+        return rows, [note + "iterations."]
+    return [*rows, Row("encoder", "iterations_worth", float(worth.reached))], []
