@@ -17,16 +17,18 @@ from sae_surgery.errors import SurgeryError, did_you_mean
 
 
 class Registry:
-    """The modules of a package, but for `base` and those whose names begin with an underscore."""
+    """The modules of a package, but for those `besides` and those that begin with an underscore."""
 
-    def __init__(self, package: str, folder: Path, kind: str) -> None:
-        self.package, self.folder, self.kind = package, folder, kind
+    def __init__(
+        self, package: str, folder: Path, kind: str, besides: tuple[str, ...] = ("base",)
+    ) -> None:
+        self.package, self.folder, self.kind, self.besides = package, folder, kind, besides
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of all parts, sorted."""
         stems = (path.stem for path in self.folder.glob("*.py"))
-        return tuple(sorted(stem for stem in stems if stem[0] != "_" and stem != "base"))
+        return tuple(sorted(s for s in stems if s[0] != "_" and s not in self.besides))
 
     def require(self, name: str) -> None:
         """Raise a SurgeryError that names near misses unless there is a part called `name`."""
