@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, methods, problems, surgeries
+from sae_surgery import __version__, examination, figures, methods, problems, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.pages import claims
 from sae_surgery.plan import documents, schemas
@@ -465,6 +465,146 @@ def _archive(steps: Any) -> None:
     parser.set_defaults(written=("output",))
 
 
+def _examine(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("examine", recorded=False),
+        "examine",
+        "Examine trained SAEs on activations. Is the encoder at fault or the decoder? Writes a "
+        "configuration, results/<name>/examine.yaml, prints it, and lets Snakemake compute it; "
+        "results/<name>/examine/page.html answers. What follows `--` goes to Snakemake.",
+    )
+    for option, text in (
+        ("sae", "file or folder of a trained SAE; several are compared"),
+        ("activations", "file or folder of activations (row, dimension); one for all, or one each"),
+    ):
+        parser.add_argument(f"--{option}", type=_path, nargs="+", required=True, help=text)
+    parser.add_argument("--ood", type=_path, help="activations out of distribution")
+    parser.add_argument("--labels", type=_path, help=".npy file of a label for each row")
+    parser.add_argument("--name", help="name of the run (default: after the SAE)")
+    parser.add_argument("--format", help="library that wrote the SAEs (default: recognised)")
+    parser.add_argument(
+        "--overrule", nargs="+", default=[], help="faults of the check on loading to pass over"
+    )
+    parser.add_argument("--samples", type=_count, help="rows that codes are solved for")
+    parser.add_argument("--seeds", type=_seed, nargs="+", action=_Distinct, help="seeds")
+    parser.add_argument(
+        "--no-rivals", action="store_true", help="learn no dictionaries to compare with"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would run")
+    parser.add_argument("--profile", help="profile of Snakemake, such as slurm")
+    parser.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="for Snakemake")
+
+
+def _sample(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("sample"),
+        "sample",
+        "Draw rows of activations for an examination. They are split into rows to learn from and "
+        "held-out ones, and looked through for repetitions.",
+    )
+    parser.add_argument("--activations", type=_path, required=True, help="file or folder")
+    parser.add_argument("--ood", type=_path, help="activations out of distribution")
+    parser.add_argument("--labels", type=_file, help=".npy file of a label for each row")
+    parser.add_argument("--samples", type=_count, default=20_000, help="rows (default: 20000)")
+    parser.add_argument("--held-out", type=float, default=0.25, help="share (default: 0.25)")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
+    _add_output(parser)
+
+
+def _load(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("load"),
+        "load",
+        "Read a trained SAE, check that it was read rightly, and encode rows by it. Faults that "
+        "--overrule does not name are errors.",
+    )
+    parser.add_argument("--sae", dest="sae_path", type=_path, required=True, help="file or folder")
+    parser.add_argument("--format", help="library that wrote it (default: recognised)")
+    _add_rows(parser)
+    parser.add_argument("--activations", type=_path, required=True, help="file or folder")
+    parser.add_argument("--counted", type=_count, default=100_000, help="rows to count over")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
+    parser.add_argument("--overrule", nargs="+", default=[], help="names of faults to pass over")
+    _add_threads(parser)
+    _add_output(parser)
+
+
+def _learn(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("learn"),
+        "learn",
+        "Learn a dictionary beside a trained SAE. It has the decoder's size, and is learned on the "
+        "same rows at the encoder's mean number of active atoms.",
+    )
+    _add_rows(parser)
+    _add_reading(parser)
+    parser.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
+    parser.add_argument("--started", action="store_true", help="start from the decoder")
+    _add_threads(parser)
+    _add_output(parser)
+
+
+def _ask(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("ask"),
+        "ask",
+        "Answer one question about a trained SAE on activations. docs/examine.md says what each "
+        "answer means.",
+    )
+    names = examination.available()
+    parser.add_argument("name", metavar="QUESTION", choices=names, help=", ".join(names))
+    _add_rows(parser)
+    _add_reading(parser)
+    for option, text in (("learned", "learned dictionaries"), ("beside", "other SAEs' readings")):
+        parser.add_argument(
+            f"--{option}", dest=f"{option}_paths", type=_file, nargs="+", default=[], help=text
+        )
+    parser.add_argument("--sae", dest="sae_path", type=_path, help="the SAE, for its encoder")
+    parser.add_argument("--format", help="library that wrote it (default: recognised)")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed (default: 0)")
+    _add_threads(parser)
+    _add_output(parser)
+
+
+def _present(steps: Any) -> None:
+    parser = _add(
+        steps,
+        _run("present"),
+        "present",
+        "Write the page on trained SAEs. HTML in one file, the same as Markdown, and all numbers "
+        "as CSV, from the files of `sae-surgery ask`.",
+    )
+    parser.add_argument("--run", required=True, dest="run_name", help="name of the run")
+    for option in ("rows", "readings", "answers"):
+        parser.add_argument(
+            f"--{option}",
+            dest=f"{option}_paths",
+            type=_file,
+            nargs="+",
+            action=_Distinct,
+            required=True,
+            help=f"files of {option}",
+        )
+    _add_output_dir(parser)
+
+
+def _add_rows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rows", dest="rows_path", type=_file, required=True, help="file of `sae-surgery sample`"
+    )
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reading", dest="reading_path", type=_file, required=True, help="of `sae-surgery load`"
+    )
+
+
 def _methods(steps: Any) -> None:
     _add(steps, _list_methods, "methods", "List the methods. Name, family and title of each.")
 
@@ -532,6 +672,10 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto (CUDA where there is one), cpu or cuda (default: auto)",
     )
+    _add_threads(parser)
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=_threads, default=os.cpu_count(), help="processor threads (default: all)"
     )
@@ -598,8 +742,21 @@ def _threads(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not _is_whole(text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= documents.LONGEST_NUMBER
+
+
+def _path(text: str) -> Path:
+    """Read the path of a file or a folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name; a file or a folder is needed")
+    return Path(text)
 
 
 def _file(text: str) -> Path:
@@ -678,6 +835,12 @@ STEPS = (
     _plan,
     _report,
     _archive,
+    _examine,
+    _sample,
+    _load,
+    _learn,
+    _ask,
+    _present,
     _methods,
     _problems,
 )

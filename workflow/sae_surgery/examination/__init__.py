@@ -12,6 +12,12 @@ from sae_surgery.parts import Registry
 if TYPE_CHECKING:
     from sae_surgery.examination.base import Question
 
+LEARN, HELD_OUT, OOD = "learn", "held_out", "ood"
+"""Splits: rows that rivals learn from, rows that are scored, rows out of distribution."""
+
+STARTED = "started"
+"""The rival that is learned from the SAE's own decoder; the others are named by their seeds."""
+
 _registry = Registry(__name__, Path(__file__).parent, "question")
 trait = _registry.trait
 

@@ -11,9 +11,7 @@ def unit(columns: np.ndarray) -> np.ndarray:
     return columns / np.where(norms > SMALLEST_NORM, norms, 1)
 
 
-def random_like(
-    observations: np.ndarray, n_atoms: int, stream: np.random.Generator
-) -> np.ndarray:
+def random_like(observations: np.ndarray, n_atoms: int, stream: np.random.Generator) -> np.ndarray:
     """Return unit gaussian atoms (obs, atom) with the covariance of observations (sample, obs)."""
     centred = observations - observations.mean(axis=0)
     covariance = centred.T.astype(np.float64) @ centred / len(centred)

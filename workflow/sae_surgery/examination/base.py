@@ -9,11 +9,9 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+from sae_surgery.examination import HELD_OUT, LEARN, OOD
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.machine.progress import Tracker, silent
-
-LEARN, HELD_OUT, OOD = "learn", "held_out", "ood"
-"""Splits: rows that rivals learn from, rows that are scored, rows out of distribution."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,14 @@ class Question(ABC):
     """Display names of conditions."""
     quantities: ClassVar[Mapping[str, str]] = {}
     """Display names of quantities."""
+    splits: ClassVar[Mapping[str, str]] = {
+        LEARN: "rows to learn from",
+        HELD_OUT: "held out",
+        OOD: "out of distribution",
+    }
+    """Display names of splits."""
+    along: ClassVar[str] = "at"
+    """What `at` counts."""
 
     @abstractmethod
     def answer(self, subject: Subject) -> Answer:

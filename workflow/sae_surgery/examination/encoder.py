@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from sae_surgery.examination import _solving
+from sae_surgery.examination import HELD_OUT, LEARN, _solving
 from sae_surgery.examination._codes import errors, explained, mean_l0, ratio, spread
 from sae_surgery.examination._iterations import iterations_worth
-from sae_surgery.examination.base import HELD_OUT, LEARN, Answer, Question, Row, Subject
+from sae_surgery.examination.base import Answer, Question, Row, Subject
 from sae_surgery.inference.sparse import SparseCodes
 
 MAGNITUDES, SUPPORT, GAP = "magnitudes", "support", "gap"
@@ -27,6 +27,7 @@ class Encoder(Question):
         "for the lasso, and sample by sample for the pursuits. What refitting the values on the "
         "encoder's support gains is due to magnitudes, the rest to the support."
     )
+    along = "iteration"
     conditions: ClassVar = {
         "encoder": "encoder",
         "refitted": "encoder's support, values refitted (NNLS)",
@@ -65,9 +66,7 @@ class Encoder(Question):
         return Answer(rows, list(dict.fromkeys(notes)))
 
 
-def _solve(
-    subject: Subject, split: str
-) -> tuple[dict[str, SparseCodes], float | None, list[str]]:
+def _solve(subject: Subject, split: str) -> tuple[dict[str, SparseCodes], float | None, list[str]]:
     """Return the codes of each condition, λ, and what is to be said of them."""
     y, dictionary, signed = subject.observations[split], subject.dictionary, subject.signed
     own, notes, lam = subject.codes[split], [], None

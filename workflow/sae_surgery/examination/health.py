@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from sae_surgery.examination import HELD_OUT, LEARN
 from sae_surgery.examination._neighbours import nearest
 from sae_surgery.examination._references import random_like
-from sae_surgery.examination.base import HELD_OUT, LEARN, Answer, Question, Row, Subject, seeded
+from sae_surgery.examination.base import Answer, Question, Row, Subject, seeded
 
 RARE = 1e-4
 """Share of rows below which an atom that is not dead counts as rarely used."""
@@ -28,6 +29,7 @@ class Health(Question):
         "Which atoms are never used, hardly ever, or twice? Counted over the rows that were "
         "encoded; cosines stand beside those of random atoms with the data's covariance."
     )
+    along = "quantile"
     conditions: ClassVar = {
         "decoder": "the decoder",
         "random": "random atoms, data's covariance",

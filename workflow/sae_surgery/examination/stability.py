@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from sae_surgery.examination import LEARN
 from sae_surgery.examination._neighbours import MOST_MATCHED, matched
 from sae_surgery.examination._references import random_like, samples_as_atoms
-from sae_surgery.examination.base import LEARN, Answer, Question, Row, Subject, seeded
+from sae_surgery.examination.base import Answer, Question, Row, Subject, seeded
 
 STREAM = 31
 
@@ -17,6 +18,7 @@ class Stability(Question):
 
     place = 50
     title = "Stability"
+    needs = ("beside", "learned")
     asks = (
         "Does another training find the same atoms? Atoms are matched one to one; the mean cosine "
         "of the pairs stands beside that of two random dictionaries with the data's covariance, "

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from sae_surgery.errors import SurgeryError
+from sae_surgery.examination import HELD_OUT, LEARN, OOD
 from sae_surgery.files import store
 from sae_surgery.files.store import Origin, Variable
 from sae_surgery.problems._matrices import Matrix, open_matrix
 
-LEARN, HELD_OUT, OOD = "learn", "held_out", "ood"
 MOST_LABELS = 256
 """Labels that are kept, the most frequent ones."""
 ROWS_STREAM, COUNTED_STREAM = 41, 43

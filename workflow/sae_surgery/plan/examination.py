@@ -13,9 +13,7 @@ from typing import Any
 
 from sae_surgery import examination
 from sae_surgery.errors import did_you_mean
-
-STARTED = "started"
-"""The rival that is learned from the SAE's own decoder; the others are named by their seeds."""
+from sae_surgery.examination import STARTED
 
 UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 LONGEST_STEM = 40
@@ -91,7 +89,9 @@ class Examination:
     def beside(self, name: str) -> tuple[str, ...]:
         """Return the other SAEs that are examined on the same rows."""
         rows = self.saes[name].rows
-        return tuple(other for other, sae in self.saes.items() if sae.rows == rows and other != name)
+        return tuple(
+            other for other, sae in self.saes.items() if sae.rows == rows and other != name
+        )
 
 
 def wrong(section: Mapping[str, Any]) -> Iterator[str]:

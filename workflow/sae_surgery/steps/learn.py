@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
+from sae_surgery.examination import HELD_OUT, LEARN
 from sae_surgery.examination._rivals import learn_rival
 from sae_surgery.files.answers import write_learned
 from sae_surgery.files.readings import read_reading, require_rows
-from sae_surgery.files.rows import HELD_OUT, LEARN, read_rows
+from sae_surgery.files.rows import read_rows
 from sae_surgery.files.store import Origin
 from sae_surgery.machine.provenance import source_digest
 

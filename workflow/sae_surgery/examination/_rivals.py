@@ -1,0 +1,1 @@
+"""Dictionaries of the decoder's size that are learned on the same rows."""
