@@ -42,6 +42,21 @@ class SparseCodes:
         counts = torch.bincount(samples, minlength=self.counts.numel()).view_as(self.counts)
         return SparseCodes(counts, self.atoms[kept], self.values[kept], self.n_atoms)
 
+    def with_values(self, values: Tensor) -> "SparseCodes":
+        """Return the codes with other values (entry,); entries that are zero are left out."""
+        kept = values != 0
+        samples = torch.arange(self.counts.numel(), device=values.device)
+        samples = samples.repeat_interleave(self.counts.flatten())[kept]
+        counts = torch.bincount(samples, minlength=self.counts.numel()).view_as(self.counts)
+        return SparseCodes(counts, self.atoms[kept], values[kept], self.n_atoms)
+
+    def require_shape(self, n_seeds: int, n_samples: int, n_atoms: int) -> None:
+        """Raise ValueError unless the codes are for as many seeds, samples and atoms."""
+        wanted = n_seeds, n_samples, n_atoms
+        given = (*self.counts.shape, self.n_atoms)
+        if given != wanted:
+            raise ValueError(f"codes must be of (seed, sample, atom) {wanted}, got {given}")
+
     def dense(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return the codes with their zeros, (seed, sample, atom)."""
         codes = torch.zeros(
