@@ -5,6 +5,7 @@ negative sample that both are zero.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -66,7 +67,7 @@ def _runs(counts: np.ndarray, n_labels: int) -> list[tuple[int, int]]:
             held = 0
         held += count
     bounds.append(len(counts))
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(bounds))
 
 
 def _scores(

@@ -1,4 +1,4 @@
-"""Is the dictionary in good health: which atoms are dead, doubled, hardly used?"""
+"""Whether the dictionary is in good health: which atoms are dead, doubled, hardly used."""
 
 from collections.abc import Iterator
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Does one atom mean one label, and does it by the encoder's codes or by solved ones?"""
+"""Whether one atom means one label, and by the encoder's codes or by solved ones."""
 
 from collections.abc import Iterator
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Do two SAEs find the same atoms, and do two learned dictionaries?"""
+"""Whether two SAEs find the same atoms, and two learned dictionaries do."""
 
 from collections.abc import Iterator
 from typing import ClassVar
