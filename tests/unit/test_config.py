@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -391,11 +392,13 @@ def test_every_key_has_a_description_a_default_and_its_line_in_the_readme():
         assert any(line.startswith(start) for line in lines), start
 
 
-def test_the_readme_example_is_valid():
+def test_the_readme_examples_are_valid():
     text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-    example = text.partition("```yaml")[2].partition("```")[0]
-    run = config.load(merged(read("quick.yaml"), yaml.safe_load(example)))
-    assert (run.name, len(run.cells)) == ("mine", 4)
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    runs = [config.load(merged(read("quick.yaml"), yaml.safe_load(each))) for each in examples]
+    assert [(run.name, len(run.cells)) for run in runs] == [("quick", 4), ("mine", 4)]
+    titles = [model.title for model in runs[0].models.values()]
+    assert titles == ["SAE (ReLU), penalty 0.001", "SAE (ReLU), γ × 100"]
 
 
 def test_reading_a_configuration_imports_nothing_heavy():

@@ -330,7 +330,7 @@ class Settings:
 
 
 def test_lists_become_tuples():
-    made = make_settings("x", Settings, {"rates": [1, 2.5], "counts": [3]})
+    made = make_settings("settings.x", Settings, {"rates": [1, 2.5], "counts": [3]})
     assert (made.rates, made.counts) == ((1, 2.5), (3,))
     assert hash(made)
 
@@ -339,10 +339,10 @@ def test_lists_become_tuples():
 @pytest.mark.parametrize("value", [None, {}, [[]], [None], float("nan"), object(), "1e-3x"])
 def test_settings_of_the_wrong_type_are_always_named(key, value):
     if key == "name" and isinstance(value, str):
-        assert make_settings("x", Settings, {key: value}).name == value
+        assert make_settings("settings.x", Settings, {key: value}).name == value
         return
     with pytest.raises(SurgeryError, match=rf"settings\.x\.{key}"):
-        make_settings("x", Settings, {key: value})
+        make_settings("settings.x", Settings, {key: value})
 
 
 def test_json_is_read_as_strictly():

@@ -49,11 +49,11 @@ def test_jobs_of_the_strict_protocol_are_counted_each_by_itself():
     text = summary(
         (f"{scored}/data/{cell}.nc", "renew", DONE),
         (f"results/q/models/{cell}/lista_oracle.nc", "fit", DONE),
-        (f"{scored}/models/{cell}/lista_oracle.nc", "fit_strict", MISSING),
-        (f"{scored}/codes/{cell}/lista_oracle.nc", "fit_strict", MISSING),
+        (f"{scored}/models/{cell}/lista_oracle.nc", "fit", MISSING),
+        (f"{scored}/codes/{cell}/lista_oracle.nc", "fit", MISSING),
         (f"{scored}/codes/{cell}/sae_relu.nc", "encode", MISSING),
-        (f"{scored}/crossed/by_paper_models/{cell}/pca.nc", "encode_by_paper_models", MISSING),
-        (f"{scored}/crossed/paper_samples/{cell}/pca.nc", "encode_paper_samples", MISSING),
+        (f"{scored}/crossed/by_paper_models/{cell}/pca.nc", "encode", MISSING),
+        (f"{scored}/crossed/paper_samples/{cell}/pca.nc", "encode", MISSING),
         (f"{scored}/metrics/audit/{cell}.nc", "audit", MISSING),
     )
     assert read_summary(text, RUN) == [

@@ -73,4 +73,4 @@ def test_missed_samples_are_told(capsys, monkeypatch):
 )
 def test_bad_settings_are_refused(given, message):
     with pytest.raises(SurgeryError, match=message):
-        make_settings("fista_oracle", LassoSettings, given)
+        make_settings("settings.fista_oracle", LassoSettings, given)

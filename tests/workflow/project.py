@@ -66,7 +66,10 @@ class Project:
         return done.stdout
 
     def planned(self, *arguments: str) -> set[str]:
-        """Return what would run, as `rule` or `rule wildcard-value`, but for collecting rules."""
+        """Return what would run, as `rule` or `rule wildcard-value`, but for collecting rules.
+
+        Before a value stands the folder that the files are of, if it is not the paper protocol's.
+        """
         shown = self.succeed("--dry-run", *arguments)
         jobs = re.findall(r"^(?:local)?rule (\w+):\n((?: .*\n)*)", shown, re.MULTILINE)
         planned = set()
@@ -77,7 +80,8 @@ class Project:
             named = (
                 wildcards.get("method") or wildcards.get("experiment") or wildcards.get("figure")
             )
-            planned.add(f"{rule} {named}" if named else rule)
+            of = wildcards.get("of", "")
+            planned.add(f"{rule} {of}{named}" if named else rule)
         assert planned or "Nothing to be done" in shown, shown
         collecting = {
             "all",

@@ -9,11 +9,11 @@ SURGERIES = {"surgeries": {"cells_of": "latents"}, "experiments": ["audit", "fro
 def test_models_are_shared_where_training_does_not_differ(finished):
     finished.configure(protocol="strict")
     planned = finished.planned()
-    fits = {job for job in planned if job.startswith("fit ")}
-    assert fits == set()
-    anew = {f"fit_strict {name}" for name in ("fista_oracle", "pca", "random_dictionary")}
-    encoded = {f"encode {name}" for name in ("sae_relu", "linear_probe", "raw")}
-    assert {"renew", "evaluate"} | anew | encoded <= planned
+    anew = {f"fit strict/{name}" for name in ("fista_oracle", "pca", "random_dictionary")}
+    encoded = {f"encode codes/{name}" for name in ("sae_relu", "linear_probe", "raw")}
+    assert {job for job in planned if job.startswith("fit ")} == anew
+    assert {job for job in planned if job.startswith("encode ")} == encoded
+    assert {"renew", "evaluate"} <= planned
 
 
 def test_the_parent_of_a_method_is_that_of_its_protocol(fresh):
@@ -27,10 +27,12 @@ def test_the_audit_needs_both_protocols(fresh):
     fresh.configure(**CHANGES, **SURGERIES)
     planned = fresh.planned()
     for name in ("fista_oracle", "dl_lista", "random_dictionary"):
-        assert {f"fit {name}", f"fit_strict {name}"} <= planned
-        assert {f"encode_by_paper_models {name}", f"encode_paper_samples {name}"} <= planned
-    assert {"fit sae_relu", "encode sae_relu", "audit", "draw audit"} <= planned
-    assert "fit_strict sae_relu" not in planned
+        assert {f"fit {name}", f"fit strict/{name}"} <= planned
+        crossed = {"by_paper_models", "paper_samples"}
+        assert {f"encode crossed/{each}/{name}" for each in crossed} <= planned
+        assert f"encode codes/{name}" not in planned
+    assert {"fit sae_relu", "encode codes/sae_relu", "audit", "draw audit"} <= planned
+    assert "fit strict/sae_relu" not in planned
 
 
 def test_under_the_paper_s_protocol_nothing_is_strict(fresh):

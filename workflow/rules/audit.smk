@@ -1,35 +1,6 @@
 """The audit: what each correction of the strict protocol does alone to the published scores."""
 
 
-# Codes that neither protocol has: of one's models on the other's samples.
-use rule encode as encode_by_paper_models with:
-    input:
-        data=rules.renew.output.data,
-        model=rules.fit.output.model,
-    output:
-        codes=ensure(f"{SCORED}/crossed/by_paper_models/{{cell}}/{{method}}.nc", non_empty=True),
-    log:
-        f"{SAMPLED_LOGS}/encode_by_paper_models/{{cell}}/{{method}}.log",
-    benchmark:
-        f"{SAMPLED_BENCHMARKS}/encode_by_paper_models/{{cell}}/{{method}}.tsv"
-    wildcard_constraints:
-        method=one_of(ANEW),
-
-
-use rule encode as encode_paper_samples with:
-    input:
-        data=rules.simulate.output.data,
-        model=rules.fit_strict.output.model,
-    output:
-        codes=ensure(f"{SCORED}/crossed/paper_samples/{{cell}}/{{method}}.nc", non_empty=True),
-    log:
-        f"{SAMPLED_LOGS}/encode_paper_samples/{{cell}}/{{method}}.log",
-    benchmark:
-        f"{SAMPLED_BENCHMARKS}/encode_paper_samples/{{cell}}/{{method}}.tsv"
-    wildcard_constraints:
-        method=one_of(ANEW),
-
-
 def of_audited(shared, anew):
     """Return an input function: a file a method, in one folder or, fitted anew, in another."""
     return lambda w: [
@@ -60,8 +31,7 @@ rule audit:
         f"{SAMPLED_BENCHMARKS}/audit/{{cell}}.tsv"
     threads: lambda w: audit_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: memory(audit_cost(w), attempt),
-        runtime=lambda w, attempt: attempt * audit_cost(w).runtime,
+        **asks(audit_cost),
     params:
         code=step_digest("audit", *metrics.modules("paper"), *metrics.modules("strict")),
     shell:

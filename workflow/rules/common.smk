@@ -19,7 +19,7 @@ try:
 except SurgeryError as error:
     raise WorkflowError(error) from None
 
-from sae_surgery import figures as figure_registry, methods, metrics, surgeries
+from sae_surgery import figures as figure_registry, metrics, surgeries
 from sae_surgery.machine import gpus
 from sae_surgery.machine.provenance import source_digest
 from sae_surgery.pages import published
@@ -83,8 +83,13 @@ def one_of(names):
     return "|".join(names) or "nothing"
 
 
-ANEW = [name for name in methods.available() if RUN.fits_anew(name)]
-SHARED = [name for name in methods.available() if not RUN.fits_anew(name)]
+ANEW = [name for name in RUN.fittable if RUN.fits_anew(name)]
+SHARED = [name for name in RUN.fittable if not RUN.fits_anew(name)]
+
+
+def below(folder, names):
+    """Return a pattern of a folder, of those files alone that are called by these names."""
+    return rf"{folder}(?=(?:[^/]+/)+(?:{one_of(names)})\.nc)"
 
 
 def model_of(cell, method):
@@ -94,7 +99,7 @@ def model_of(cell, method):
 
 wildcard_constraints:
     cell=one_of(map(re.escape, CELLS)),
-    method=one_of(methods.available()),
+    method=one_of(RUN.fittable),
     experiment=one_of(RUN.experiments),
     surgery=one_of(RUN.surgeries),
     figure=one_of(FIGURES),
@@ -120,6 +125,20 @@ def memory(cost, attempt):
     return attempt * (cost.mem_mb + SNAKEMAKE_MB * ON_CLUSTER)
 
 
+def asks(cost, device=False):
+    """Return the resources of a rule, from what gives a job's cost; a GPU is one if it has a device.
+
+    The device is no parameter: a model is not fitted again because the next machine has no GPU.
+    """
+    resources = {
+        "mem_mb": lambda w, attempt: memory(cost(w), attempt),
+        "runtime": lambda w, attempt: attempt * cost(w).runtime,
+    }
+    if device:
+        resources |= {"gpu": lambda w: cost(w).gpu, "device": lambda w: cost(w).device}
+    return resources
+
+
 def report_expected_times():
     """Let the logger know what each job to be done is expected to take."""
     seconds = {
@@ -138,7 +157,7 @@ def bundle(step, cell, part=None, method=None):
     """
     if not ON_CLUSTER or not is_short(Job(step, CELLS[cell], part, method), RUN):
         return None
-    parent = methods.trait(method, "parent") if step == "fit" else None
+    parent = RUN.parent_of(method) if step == "fit" else None
     if parent and not bundle(step, cell, parent, parent):
         return None
     return f"{part}_{cell}" if step in {"operate", "assess"} else f"small_{cell}"

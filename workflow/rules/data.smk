@@ -5,6 +5,14 @@ localrules:
     data,
 
 
+def simulate_cost(wildcards):
+    return costs.simulate(CELLS[wildcards.cell], RUN)
+
+
+def renew_cost(wildcards):
+    return costs.renew(CELLS[wildcards.cell], RUN)
+
+
 rule simulate:
     input:
         lambda w: [str(path) for path in CELLS[w.cell].files()],
@@ -18,8 +26,7 @@ rule simulate:
         lambda w: bundle("simulate", w.cell)
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: memory(costs.simulate(CELLS[w.cell], RUN), attempt),
-        runtime=lambda w, attempt: attempt * costs.simulate(CELLS[w.cell], RUN).runtime,
+        **asks(simulate_cost),
     params:
         problem=lambda w: CELLS[w.cell].kind(),
         settings=lambda w: CELLS[w.cell].settings_json,
@@ -45,8 +52,7 @@ if STRICT:
             lambda w: bundle("simulate", w.cell)
         threads: 1
         resources:
-            mem_mb=lambda w, attempt: memory(costs.renew(CELLS[w.cell], RUN), attempt),
-            runtime=lambda w, attempt: attempt * costs.renew(CELLS[w.cell], RUN).runtime,
+            **asks(renew_cost),
         params:
             code=lambda w: step_digest("renew", type(CELLS[w.cell]).__module__),
         shell:

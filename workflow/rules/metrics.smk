@@ -24,8 +24,7 @@ rule evaluate:
         f"{BENCHMARKS}/{RUN.protocol}/evaluate/{{cell}}.tsv"
     threads: lambda w: evaluate_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: memory(evaluate_cost(w), attempt),
-        runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
+        **asks(evaluate_cost),
     params:
         protocol=RUN.protocol,
         code=step_digest("evaluate", *metrics.modules(RUN.protocol)),

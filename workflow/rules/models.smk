@@ -1,98 +1,102 @@
-"""Models, and the codes that they infer: one job fits one method on one cell, all seeds at once."""
+"""Models, and the codes that they infer: one job fits one method on one cell, all seeds at once.
+
+A model is of the paper's protocol, or lies in the folder of the strict one, if that fits the method
+otherwise; so do codes of the strict protocol's samples. Named models are methods here.
+"""
 
 
 localrules:
     models,
 
 
-def parent_model(folder):
-    """Return an input function: the model that a method starts from, if it starts from one."""
+def parent_model(wildcards):
+    """Return the model that a method starts from, if it starts from one."""
+    parent = RUN.parent_of(wildcards.method)
+    if parent is None:
+        return []
+    of = "strict/" if wildcards.of and RUN.fits_anew(parent) else ""
+    return [f"{RESULTS}/{of}models/{wildcards.cell}/{parent}.nc"]
 
-    def model(wildcards):
-        parent = methods.trait(wildcards.method, "parent")
-        return [f"{folder}/models/{wildcards.cell}/{parent}.nc"] if parent else []
 
-    return model
+def settings_of(wildcards):
+    """Return the settings of a method under the protocol that its model is of."""
+    return RUN.settings_of(wildcards.method, "strict" if wildcards.of else "paper")
 
 
-def fit_cost(wildcards, data=""):
-    """Return the cost of a model, and of its codes of the samples in a file."""
-    fresh = STRICT and data.startswith(SCORED)
-    return costs.fit(CELLS[wildcards.cell], wildcards.method, RUN, fresh)
+def fit_cost(wildcards):
+    return costs.fit(CELLS[wildcards.cell], wildcards.method, RUN, fresh=bool(wildcards.of))
 
 
 rule fit:
     input:
-        data=rules.simulate.output.data,
-        parent=parent_model(RESULTS),
+        data=f"{RESULTS}/{{of}}data/{{cell}}.nc",
+        parent=parent_model,
+        files=lambda w: [str(path) for path in RUN.files_of(w.method)],
     output:
-        model=ensure(f"{RESULTS}/models/{{cell}}/{{method}}.nc", non_empty=True),
-        codes=ensure(f"{RESULTS}/codes/{{cell}}/{{method}}.nc", non_empty=True),
+        model=ensure(f"{RESULTS}/{{of}}models/{{cell}}/{{method}}.nc", non_empty=True),
+        codes=ensure(f"{RESULTS}/{{of}}codes/{{cell}}/{{method}}.nc", non_empty=True),
     log:
-        f"{LOGS}/fit/{{cell}}/{{method}}.log",
+        f"{LOGS}/{{of}}fit/{{cell}}/{{method}}.log",
     benchmark:
-        f"{BENCHMARKS}/fit/{{cell}}/{{method}}.tsv"
+        f"{BENCHMARKS}/{{of}}fit/{{cell}}/{{method}}.tsv"
+    wildcard_constraints:
+        of=f"|{below('strict/', ANEW)}",
     group:
         lambda w: bundle("fit", w.cell, w.method, w.method)
     threads: lambda w: fit_cost(w).threads
     resources:
-        mem_mb=lambda w, input, attempt: memory(fit_cost(w, input.data), attempt),
-        runtime=lambda w, attempt: attempt * fit_cost(w).runtime,
-        gpu=lambda w: fit_cost(w).gpu,
-        # Not a parameter: a model is not fitted again because the next machine has no GPU.
-        device=lambda w: fit_cost(w).device,
+        **asks(fit_cost, device=True),
     params:
-        settings=lambda w: as_parameter(RUN.settings_of(w.method, "paper")),
+        method=lambda w: RUN.method_of(w.method),
+        name=lambda w: [f"--name {w.method}"] if w.method in RUN.models else [],
+        settings=lambda w: as_parameter(settings_of(w)),
         parent=lambda w, input: [f"--parent {path}" for path in input.parent],
-        code=lambda w: step_digest("fit", f"sae_surgery.methods.{w.method}"),
+        code=lambda w: step_digest("fit", f"sae_surgery.methods.{RUN.method_of(w.method)}"),
     shell:
-        "python -m sae_surgery fit --method {wildcards.method} --data {input.data} {params.parent}"
-        " --settings {params.settings:q} --device {resources.device} --threads {threads}"
-        " --model {output.model} --codes {output.codes} 2> {log}"
+        "python -m sae_surgery fit --method {params.method} {params.name} --data {input.data}"
+        " {params.parent} --settings {params.settings:q} --device {resources.device}"
+        " --threads {threads} --model {output.model} --codes {output.codes} 2> {log}"
 
 
 if STRICT:
 
-    use rule fit as fit_strict with:
-        input:
-            data=rules.renew.output.data,
-            parent=parent_model(SCORED),
-        output:
-            model=ensure(f"{SCORED}/models/{{cell}}/{{method}}.nc", non_empty=True),
-            codes=ensure(f"{SCORED}/codes/{{cell}}/{{method}}.nc", non_empty=True),
-        log:
-            f"{SAMPLED_LOGS}/fit/{{cell}}/{{method}}.log",
-        benchmark:
-            f"{SAMPLED_BENCHMARKS}/fit/{{cell}}/{{method}}.tsv"
-        wildcard_constraints:
-            method=one_of(ANEW),
-        params:
-            settings=lambda w: as_parameter(RUN.settings_of(w.method)),
-            parent=lambda w, input: [f"--parent {path}" for path in input.parent],
-            code=lambda w: step_digest("fit", f"sae_surgery.methods.{w.method}"),
+    # Codes that no fit infers: of the strict protocol's samples by models that it shares with the
+    # paper's; and, for the audit, of one protocol's samples by the other's models.
+    PAPER_SAMPLES = "crossed/paper_samples/"
+
+    def encode_cost(wildcards):
+        fresh = wildcards.of != PAPER_SAMPLES
+        return costs.fit(CELLS[wildcards.cell], wildcards.method, RUN, fresh)
+
+    def encoded(wildcards):
+        """Return where the samples are from, and where the model."""
+        return (RESULTS, SCORED) if wildcards.of == PAPER_SAMPLES else (SCORED, RESULTS)
 
     rule encode:
         input:
-            data=rules.renew.output.data,
-            model=rules.fit.output.model,
+            data=lambda w: f"{encoded(w)[0]}/data/{w.cell}.nc",
+            model=lambda w: f"{encoded(w)[1]}/models/{w.cell}/{w.method}.nc",
         output:
-            codes=ensure(f"{SCORED}/codes/{{cell}}/{{method}}.nc", non_empty=True),
+            codes=ensure(f"{SCORED}/{{of}}{{cell}}/{{method}}.nc", non_empty=True),
         log:
-            f"{SAMPLED_LOGS}/encode/{{cell}}/{{method}}.log",
+            f"{SAMPLED_LOGS}/encode/{{of}}{{cell}}/{{method}}.log",
         benchmark:
-            f"{SAMPLED_BENCHMARKS}/encode/{{cell}}/{{method}}.tsv"
+            f"{SAMPLED_BENCHMARKS}/encode/{{of}}{{cell}}/{{method}}.tsv"
         wildcard_constraints:
-            method=one_of(SHARED),
+            of="|".join(
+                [
+                    below("codes/", SHARED),
+                    below("crossed/by_paper_models/", ANEW),
+                    below(PAPER_SAMPLES, ANEW),
+                ]
+            ),
         group:
             lambda w: bundle("fit", w.cell, w.method, w.method)
-        threads: lambda w: fit_cost(w).threads
+        threads: lambda w: encode_cost(w).threads
         resources:
-            mem_mb=lambda w, input, attempt: memory(fit_cost(w, input.data), attempt),
-            runtime=lambda w, attempt: attempt * fit_cost(w).runtime,
-            gpu=lambda w: fit_cost(w).gpu,
-            device=lambda w: fit_cost(w).device,
+            **asks(encode_cost, device=True),
         params:
-            code=lambda w: step_digest("encode", f"sae_surgery.methods.{w.method}"),
+            code=lambda w: step_digest("encode", f"sae_surgery.methods.{RUN.method_of(w.method)}"),
         shell:
             "python -m sae_surgery encode --data {input.data} --model {input.model}"
             " --device {resources.device} --threads {threads} --output {output.codes} 2> {log}"

@@ -31,10 +31,7 @@ rule operate:
         lambda w: bundle("operate", w.cell, w.surgery, w.method)
     threads: lambda w: operate_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: memory(operate_cost(w), attempt),
-        runtime=lambda w, attempt: attempt * operate_cost(w).runtime,
-        gpu=lambda w: operate_cost(w).gpu,
-        device=lambda w: operate_cost(w).device,
+        **asks(operate_cost, device=True),
     params:
         settings=lambda w: as_parameter(RUN.settings_of(w.surgery)),
         donor=lambda w, input: [f"--donor {path}" for path in input.donor],
@@ -62,8 +59,7 @@ rule assess:
         lambda w: bundle("assess", w.cell, w.surgery)
     threads: lambda w: evaluate_cost(w).threads
     resources:
-        mem_mb=lambda w, attempt: memory(evaluate_cost(w), attempt),
-        runtime=lambda w, attempt: attempt * evaluate_cost(w).runtime,
+        **asks(evaluate_cost),
     params:
         protocol=RUN.protocol,
         code=lambda w: step_digest(

@@ -131,6 +131,11 @@ def _fit(steps: Any) -> None:
     parser.add_argument(
         "--method", dest="name", required=True, help="method; `sae-surgery methods` lists them"
     )
+    parser.add_argument(
+        "--name",
+        dest="model_name",
+        help="name of the model, if it is not that of the method: files and tables have it by this",
+    )
     _add_data(parser)
     parser.add_argument(
         "--parent",

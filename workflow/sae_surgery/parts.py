@@ -105,8 +105,8 @@ class NoSettings:
     """Settings of a part that has none."""
 
 
-def make_settings(name: str, cls: type, given: Mapping[str, Any]) -> Any:
-    """Make the settings of the part called `name` from the values that a user gave.
+def make_settings(key: str, cls: type, given: Mapping[str, Any]) -> Any:
+    """Make the settings of a part from the values that a user gave below a key.
 
     Raises
     ------
@@ -115,21 +115,20 @@ def make_settings(name: str, cls: type, given: Mapping[str, Any]) -> Any:
     """
     defaults = {item.name: item.default for item in fields(cls)}
     problems = []
-    for key, value in given.items():
-        if key not in defaults:
-            hint = did_you_mean(key, defaults)
+    for name, value in given.items():
+        if name not in defaults:
+            hint = did_you_mean(name, defaults)
             allowed = ", ".join(defaults) or "none; it has no settings"
-            unknown = f"unknown setting {key!r}; {hint}allowed are {allowed}"
-            problems.append(f"settings.{name}: {unknown}")
+            problems.append(f"{key}: unknown setting {name!r}; {hint}allowed are {allowed}")
         else:
-            problems += wrong_type(f"settings.{name}.{key}", value, defaults[key])
+            problems += wrong_type(f"{key}.{name}", value, defaults[name])
     if problems:
         raise SurgeryError("\n".join(problems))
     values = {k: tuple(v) if isinstance(defaults[k], tuple) else v for k, v in given.items()}
     try:
         return cls(**values)
     except ValueError as error:
-        raise SurgeryError(f"settings.{name}: {error}") from error
+        raise SurgeryError(f"{key}: {error}") from error
 
 
 def applicable(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,22 @@ from sae_surgery.machine.divergence import NO, status
 from sae_surgery.methods.base import Method, Model, Parameter
 
 
-def write_model(path: Path, model: Model, data: CellData, method: str, origin: Origin) -> str:
+def write_model(
+    path: Path,
+    model: Model,
+    data: CellData,
+    name: str,
+    origin: Origin,
+    method: str | None = None,
+) -> str:
     """Write a model file, and return its digest; an empty model for a method that was skipped.
+
+    Parameters
+    ----------
+    name
+        What the model is called.
+    method
+        Its method, if that is called otherwise.
 
     Raises
     ------
@@ -29,8 +43,9 @@ def write_model(path: Path, model: Model, data: CellData, method: str, origin: O
     """
     if model.diverged:
         origin = replace(origin, status=status(model.diverged, data.seeds))
-    variables = _variables(model, data)
-    return store.write(path, "model", variables, origin, cell=data.cell.name, method=method)
+    variables, cell = _variables(model, data), data.cell.name
+    named = {"model_of": method} if method else {}
+    return store.write(path, "model", variables, origin, cell=cell, method=name, **named)
 
 
 def read_model(path: Path, data: CellData, device: torch.device) -> Model:
@@ -88,7 +103,8 @@ def read_fitted(path: Path, data: CellData, device: torch.device) -> tuple[str, 
 
     Returns
     -------
-    Name of the method, the method, and the model, which is empty if the method was skipped.
+    Name of the model, which mostly is its method's; the method; and the model, which is empty if
+    the method was skipped.
 
     Raises
     ------
@@ -96,8 +112,9 @@ def read_fitted(path: Path, data: CellData, device: torch.device) -> tuple[str, 
         If the file is damaged, or its model was not fitted on `data`.
     """
     file = store.read(path, "model", {"data": data.root})
-    name = file.attrs["method"]
-    return name, methods.load(name, json.loads(file.attrs["settings"])), _model(file, device)
+    name, settings = file.attrs["method"], json.loads(file.attrs["settings"])
+    method = methods.load(file.attrs.get("model_of", name), settings)
+    return name, method, _model(file, device)
 
 
 def _model(file: xr.Dataset, device: torch.device) -> Model:

@@ -51,7 +51,8 @@ def load(path: Path, format: str | None = None) -> "TrainedSae":
     SurgeryError
         If it is of no format known, of several, or cannot be used; one line that says what to do.
     """
-    return _loader_of(Path(path), format)[0].read(Path(path))
+    found, place, _ = _find(Path(path), format)
+    return found.read(place)
 
 
 def files(path: Path, format: str | None = None) -> tuple[Path, ...]:
@@ -62,42 +63,47 @@ def files(path: Path, format: str | None = None) -> tuple[Path, ...]:
     SurgeryError
         As `load` does where it is of no format known.
     """
-    return _loader_of(Path(path), format)[1]
+    return _find(Path(path), format)[2]
 
 
-def _loader_of(path: Path, format: str | None) -> "tuple[Loader, tuple[Path, ...]]":
+def _find(path: Path, format: str | None) -> "tuple[Loader, Path, tuple[Path, ...]]":
+    """Return the loader of the SAE at a path, where exactly it lies, and its files."""
     if not path.exists():
         raise SurgeryError(f"{path}: there is no such file or folder")
     candidates = [loader(name) for name in ([format] if format else available())]
-    found = [(each, files) for each in candidates if (files := each.files(path))]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        kinds = ", ".join(type(each).__module__.rpartition(".")[2] for each, _ in found)
-        raise SurgeryError(f"{path}: could be {kinds}; say which, as format")
+    for place in (path, *_only_file(path)):
+        found = [(each, place, files) for each in candidates if (files := each.files(place))]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            kinds = ", ".join(type(each).__module__.rpartition(".")[2] for each, _, _ in found)
+            raise SurgeryError(f"{path}: could be {kinds}; say which, as format")
     raise SurgeryError(f"{path}: {_why_unknown(path, candidates)}")
+
+
+def _only_file(path: Path) -> list[Path]:
+    """Return the file of tensors in a folder, if there is but one."""
+    found = [each for each in path.glob("*") if each.suffix in _files.SUFFIXES]
+    return found if len(found) == 1 else []
 
 
 def _why_unknown(path: Path, candidates: "list[Loader]") -> str:
     """Say what a path holds instead of an SAE, and what to give instead."""
     if path.is_dir():
-        inner = sorted(p for p in path.iterdir() if p.is_dir() and _is_known(p, candidates))
+        inner = sorted(each for each in path.iterdir() if each.is_dir())
+        inner = [each for each in inner if any(one.files(each) for one in candidates)]
         if inner:
             return f"holds {len(inner)} SAEs; give the folder of one, such as {inner[0]}"
-    elif path.suffix == ".npy":
+        path = next(iter(_only_file(path)), path)
+    if path.suffix == ".npy":
         return "one matrix is no SAE; are these the activations?"
-    elif classes := _files.foreign_classes(path):
-        return (
-            f"holds pickled classes ({', '.join(classes[:3])}), which could run code; save the "
-            "model's state_dict() instead, as torch.save(model.state_dict(), path)"
-        )
-    elif path.suffix in _files.SUFFIXES:
-        _files.contents(path)  # says so if it is damaged
-        if len(_files.names(path)) == 1:
+    if path.suffix in _files.SUFFIXES:
+        # Says so if it is damaged, or holds what could run code.
+        held = _files.contents(path)
+        if len(held) == 1:
             return "one matrix is no SAE; are these the activations?"
-    known = "; ".join(f"{each.title}: {each.looks_like}" for each in candidates)
-    return f"not a trained SAE of a known format. Known are: {known}"
-
-
-def _is_known(path: Path, candidates: "list[Loader]") -> bool:
-    return any(each.files(path) for each in candidates)
+        known = [f"{each.title}: {each.looks_like}" for each in candidates]
+        names = ", ".join(sorted(held)[:8])
+        return f"no SAE of a format known; it holds {names}. Known are: {'; '.join(known)}"
+    known = [f"{each.title}: {each.looks_like}" for each in candidates]
+    return f"no SAE of a format known. Known are: {'; '.join(known)}"

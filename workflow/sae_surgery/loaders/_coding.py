@@ -112,9 +112,16 @@ class Coding(Named):
     pursuit_iterations: int | None = None
     """Atoms that matching pursuit takes at most, counted with repetition."""
     pursuit_residual: float | None = None
-    """Norm of the residual below which it stops; 0: never."""
+    """Norm of the residual below which it stops; not given or 0: never."""
     pursuit_stops_on_repetition: int | None = None
-    """1: it stops where an iteration takes no new atom. 0: it goes on."""
+    """1: it stops where an iteration takes no new atom. Not given or 0: it goes on."""
+    keeps_negative: int | None = None
+    """1: codes of top k, of matching pursuit or of none of these are not cut off at zero."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether codes may be negative."""
+        return self.signed_k is not None or bool(self.keeps_negative)
 
     def encode(self, inputs: Tensor, dictionary: Tensor) -> Tensor:
         """Return codes (sample, atom) of inputs (sample, obs); dictionary is (obs, atom)."""
@@ -129,7 +136,7 @@ class Coding(Named):
         if self.signed_k is not None:
             chosen = before.abs().topk(self.signed_k, dim=1).indices
             return torch.zeros_like(before).scatter(1, chosen, before.gather(1, chosen))
-        codes = before.relu()
+        codes = before if self.keeps_negative else before.relu()
         if self.k is not None:
             values, chosen = codes.topk(self.k, dim=1)
             return torch.zeros_like(codes).scatter(1, chosen, values)
@@ -149,7 +156,8 @@ class Coding(Named):
         for _ in range(self.pursuit_iterations):
             atoms = (residual @ dictionary).argmax(dim=1)
             columns = dictionary.T[atoms]
-            values = (residual * columns).sum(dim=1).relu().masked_fill(done, 0)
+            values = (residual * columns).sum(dim=1).masked_fill(done, 0)
+            values = values if self.keeps_negative else values.relu()
             codes.scatter_add_(1, atoms[:, None], values[:, None])
             residual = residual - values[:, None] * columns
             if self.pursuit_stops_on_repetition:

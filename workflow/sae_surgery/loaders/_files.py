@@ -2,8 +2,11 @@
 
 import json
 import pickletools
+import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from sae_surgery.errors import SurgeryError
@@ -15,6 +18,9 @@ SUFFIXES = (".npz", ".safetensors", ".pt", ".pth")
 HARMLESS = ("torch", "collections", "numpy", "_codecs")
 """Modules that a file of tensors alone names; anything else is a class of somebody's."""
 
+CALLS = re.compile("global|reduce", re.IGNORECASE)
+"""What PyTorch says of a pickle that names a class or calls a function."""
+
 
 def names(path: Path) -> tuple[str, ...]:
     """Return the names of all tensors in a file, and of a `.pt` file all words in it.
@@ -22,9 +28,11 @@ def names(path: Path) -> tuple[str, ...]:
     Imports neither NumPy nor PyTorch, and returns none where a file cannot be read: `tensors` says
     why.
     """
+    if path.suffix not in NAMES or not path.is_file():
+        return ()
     try:
-        return tuple(NAMES[path.suffix](path)) if path.is_file() else ()
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile):
+        return tuple(NAMES[path.suffix](path))
+    except (OSError, ValueError, zipfile.BadZipFile):
         return ()
 
 
@@ -98,18 +106,24 @@ def contents(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise SurgeryError(f"{path}: there is no such file")
     if classes := foreign_classes(path):
-        raise SurgeryError(
-            f"{path}: holds pickled classes ({', '.join(classes[:3])}), which could run code; save "
-            "the model's state_dict() instead, as torch.save(model.state_dict(), path)"
-        )
+        raise _pickled(path, ", ".join(classes[:3]))
     try:
         return _flat(READERS[path.suffix](path))
-    except SurgeryError:
-        raise
+    except UnpicklingError as error:
+        if zipfile.is_zipfile(path) or CALLS.search(str(error)):
+            raise _pickled(path, "and not tensors alone") from error
+        raise SurgeryError(f"{path}: not a readable {path.suffix} file of tensors") from error
     except Exception as error:
         # Each library has errors of its own for a damaged file.
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise SurgeryError(f"{path}: not a readable {path.suffix} file: {reason}") from error
+
+
+def _pickled(path: Path, classes: str) -> SurgeryError:
+    return SurgeryError(
+        f"{path}: holds pickled classes ({classes}), which could run code; save the model's "
+        "state_dict() instead, as torch.save(model.state_dict(), path)"
+    )
 
 
 def _npz(path: Path) -> Any:
@@ -159,7 +173,8 @@ def configuration(path: Path) -> dict[str, Any]:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SurgeryError(f"{path}: there is no such file") from error
+        needed = "there is no such file, and the SAE cannot be read without; copy it there"
+        raise SurgeryError(f"{path}: {needed}") from error
     except ValueError as error:
         raise SurgeryError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(read, dict):
@@ -181,3 +196,32 @@ def require(path: Path, held: "dict[str, Tensor]", *wanted: str) -> "list[Tensor
             f"{path}: {', '.join(missing)} missing; it holds {', '.join(sorted(held)) or 'nothing'}"
         )
     return [held[name] for name in wanted]
+
+
+def beside(path: Path, first: str, *others: str) -> tuple[Path, ...]:
+    """Return files of a folder that holds `first`, and those of the others that it holds, too.
+
+    `path` is the folder or one of these files; none are returned where `first` is missing.
+    """
+    if path.is_dir():
+        folder = path
+    elif path.name in (first, *others):
+        folder = path.parent
+    else:
+        return ()
+    found = tuple(folder / name for name in (first, *others) if (folder / name).is_file())
+    return found if found and found[0].name == first else ()
+
+
+def number(path: Path, config: Mapping[str, Any], key: str, kind: type = int) -> Any:
+    """Return a number of a configuration.
+
+    Raises
+    ------
+    SurgeryError
+        If it is missing or no such number.
+    """
+    value = config.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or kind(value) != value:
+        raise SurgeryError(f"{path}: {key} must be a number ({kind.__name__}), got {value!r}")
+    return kind(value)

@@ -61,7 +61,7 @@ class TrainedSae:
     @property
     def signed(self) -> bool:
         """Whether codes may be negative."""
-        return self.coding.signed_k is not None
+        return self.coding.signed
 
     def to_inputs(self, observations: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return what the SAE reconstructs of activations (sample, obs), and the way back.
@@ -137,7 +137,7 @@ class Loader(ABC):
     def files(self, path: Path) -> tuple[Path, ...]:
         """Return the files that the SAE at a path is read from; none if it is no such SAE.
 
-        Looks at names of files and of tensors alone: a workflow asks at every start.
+        Looks at names of files and of tensors alone.
         """
 
     @abstractmethod

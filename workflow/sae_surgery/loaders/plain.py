@@ -6,7 +6,7 @@ from typing import ClassVar
 from sae_surgery.errors import SurgeryError, did_you_mean
 from sae_surgery.loaders import _files
 from sae_surgery.loaders._coding import Coding, Inputs
-from sae_surgery.loaders.base import Loader, TrainedSae
+from sae_surgery.loaders.base import SHAPES, Loader, TrainedSae
 
 DECODER = ("dictionary", "decoder_bias")
 OWN = (*DECODER, *Coding.names(), *Inputs.names())
@@ -53,6 +53,7 @@ class Plain(Loader):
             raise SurgeryError(f"{path}: says to be {' and '.join(kinds)}; it can be only one")
         if "pursuit_iterations" not in held:
             _files.require(path, held, "encoder_weight")
+        held |= {name: held[name].float() for name in SHAPES if name in held}
         dictionary = held["dictionary"]
         promised = {
             name.removeprefix("promised_"): float(held[name])

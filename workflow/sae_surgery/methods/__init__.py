@@ -22,8 +22,11 @@ def available() -> tuple[str, ...]:
     return _registry.names
 
 
-def load(name: str, settings: Mapping[str, Any] | None = None) -> "Method":
+def load(name: str, settings: Mapping[str, Any] | None = None, key: str | None = None) -> "Method":
     """Import a method and make it with `settings` over the paper's defaults.
+
+    `key` is where a configuration has them, ``settings.<name>`` unless said otherwise; errors begin
+    with it.
 
     Raises
     ------
@@ -33,4 +36,22 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> "Method":
     from sae_surgery.methods.base import Method
 
     cls = _registry.load(name, Method)
-    return cls(make_settings(name, cls.Settings, settings or {}))
+    return cls(make_settings(key or f"settings.{name}", cls.Settings, settings or {}))
+
+
+def files_of(name: str, settings: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the user's files that a method reads, named by those of its settings in `reads`.
+
+    A folder stands for all files in it and below.
+    """
+    named = [settings.get(setting, "") for setting in trait(name, "reads") or ()]
+    texts = [text for value in named for text in _listed(value) if text]
+    found = []
+    for path in map(Path, texts):
+        below = sorted(each for each in path.rglob("*") if each.is_file())
+        found += below if path.is_dir() else [path]
+    return tuple(dict.fromkeys(found))
+
+
+def _listed(value: Any) -> list[Any]:
+    return [*value] if isinstance(value, list | tuple) else [value]

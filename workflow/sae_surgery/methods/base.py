@@ -152,9 +152,9 @@ class Lesson:
 class Method(ABC):
     """A way from observations to codes. Subclass it in a file of its own.
 
-    The workflow and the tables read `title`, `family`, `parent`, `gpu_from`, `max_latents`,
-    `strict` and what decides the memory asked for without importing the file, so these must be
-    literals in the method's own class.
+    The workflow and the tables read `title`, `family`, `parent`, `reads`, `gpu_from`,
+    `max_latents`, `strict` and what decides the memory asked for without importing the file, so
+    these must be literals in the method's own class.
     """
 
     title: ClassVar[str]
@@ -169,6 +169,10 @@ class Method(ABC):
     precision: ClassVar[torch.dtype] = torch.float32
     parent: ClassVar[str | None] = None
     """Another method whose model this one starts from."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Names of settings that are paths of the user's files, or lists of such; a folder stands for
+    all files below it, and an empty text for none. The workflow has the files as inputs of the fit,
+    a configuration that names one that is not there is refused, and models keep their digests."""
     gpu_from: ClassVar[int | None] = None
     """Number of latents from which a GPU pays; None: never."""
     max_latents: ClassVar[int | None] = None
@@ -184,7 +188,8 @@ class Method(ABC):
     narrow: ClassVar[bool] = False
     """Whether codes have no more columns than observations, likewise."""
     Settings: ClassVar[type] = NoSettings
-    """Frozen dataclass of the settings; its defaults are the paper's values."""
+    """Frozen dataclass of the settings; its defaults are the paper's values. None is called
+    `method`, `title` or `parent`, which are keys of a named model beside its settings."""
     strict: ClassVar[Mapping[str, Any]] = {}
     """Settings that differ under the strict protocol, for which the method is then fitted anew."""
 

@@ -16,6 +16,7 @@ from sae_surgery.errors import SurgeryError, did_you_mean
 from sae_surgery.parts import wrong_type
 from sae_surgery.plan import documents, examination, schemas
 from sae_surgery.plan.examination import Examination
+from sae_surgery.plan.models import NamedModel, missing_files, wrong_models
 from sae_surgery.problems.base import Problem
 
 SCHEMA_FILE = schemas.FOLDER / "config.schema.yaml"
@@ -101,6 +102,9 @@ class Run:
     """Whether nothing is computed: figures are drawn from tables that are there."""
     settings: Mapping[str, Mapping[str, Any]]
     """Settings by method or surgery that the configuration gives."""
+    models: Mapping[str, NamedModel]
+    """Models that the configuration declares, by name. All that is said of a method below is said
+    of a model, too."""
     comparison: Mapping[str, Any]
     """When a number agrees with the published one."""
     experiments: Mapping[str, Experiment]
@@ -130,18 +134,44 @@ class Run:
     def settings_of(self, part: str, protocol: str | None = None) -> dict[str, Any]:
         """Return the settings of a method or surgery that differ from its defaults.
 
-        They are the run's protocol's, or another's, and what the configuration gives comes first.
+        They are the run's protocol's, or another's; what the configuration gives to a method comes
+        before these, and what it gives to a model before both.
         """
-        strict = _trait(part, "strict") if (protocol or self.protocol) == "strict" else None
-        return {**(strict or {}), **self.settings.get(part, {})}
+        kind, own = self.method_of(part), self.models[part].settings if part in self.models else {}
+        strict = _trait(kind, "strict") if (protocol or self.protocol) == "strict" else None
+        return {**(strict or {}), **self.settings.get(kind, {}), **own}
+
+    def method_of(self, name: str) -> str:
+        """Return the method of a model; any other name as it is."""
+        return self.models[name].method if name in self.models else name
+
+    def trait(self, name: str, attribute: str) -> Any:
+        """Return a literal class attribute of a method."""
+        return methods.trait(self.method_of(name), attribute)
+
+    def parent_of(self, name: str) -> str | None:
+        """Return the method whose model a method starts from, if it starts from one."""
+        return self.models[name].parent if name in self.models else methods.trait(name, "parent")
+
+    def files_of(self, name: str) -> tuple[Path, ...]:
+        """Return the user's files that a method reads."""
+        return methods.files_of(self.method_of(name), self.settings_of(name))
+
+    @property
+    def fittable(self) -> tuple[str, ...]:
+        """Names of all methods and models."""
+        return (*methods.available(), *self.models)
 
     def fits_anew(self, method: str) -> bool:
         """Return whether the run's protocol fits a method otherwise than the paper's does."""
-        return self.settings_of(method) != self.settings_of(method, "paper")
+        parent = self.parent_of(method)
+        differs = self.settings_of(method) != self.settings_of(method, "paper")
+        return differs or (parent is not None and self.fits_anew(parent))
 
     def sweep(self, experiment: str) -> dict[str, Any]:
         """Return what the step `tabulate` is told about an experiment, as built-in types."""
         chosen = self.experiments[experiment]
+        named = {name: self._described(name) for name in chosen.methods if name in self.models}
         return {
             "experiment": experiment,
             "run": self.name,
@@ -154,6 +184,18 @@ class Run:
                 cell.name: {"obs_dim": cell.obs_dim, "k": cell.k} for cell, _ in chosen.points
             },
             "left_out": {name: list(cells) for name, cells in chosen.left_out.items()},
+            **({"models": named} if named else {}),
+        }
+
+    def _described(self, model: str) -> dict[str, Any]:
+        """Return what a table says of a model."""
+        title, family = self.models[model].title, self.trait(model, "family")
+        settings = self.settings_of(model)
+        return {
+            "method": self.method_of(model),
+            "title": title,
+            "family": family,
+            "settings": settings,
         }
 
 
@@ -180,11 +222,17 @@ def load(config: Mapping[str, Any]) -> Run:
     sound = {key: config[key] for key in config if key not in broken}
     config = _with_defaults(sound, schema())
     problems += _wrong_names(config, sound.get("sweeps", {}), broken)
-    problems += _wrong_settings(config["settings"])
+    wrong_parts = _wrong_settings(config["settings"])
+    problems += [line for lines in wrong_parts.values() for line in lines]
+    settings = {name: each for name, each in config["settings"].items() if name not in wrong_parts}
+    problems += wrong_models(config["models"], settings)
     problems += examination.wrong(config["examine"])
     if problems:
         raise ConfigError(problems)
-    chosen = config["methods"] or methods.available()
+    if not config["redraw"]:
+        problems += _missing_files(config)
+    models = {name: NamedModel.of(name, given) for name, given in config["models"].items()}
+    chosen = config["methods"] or (*methods.available(), *models)
     experiments, problems = {}, []
     for name in config["experiments"] or _experiments(config):
         try:
@@ -212,6 +260,7 @@ def load(config: Mapping[str, Any]) -> Run:
         device=config["device"],
         redraw=config["redraw"],
         settings=config["settings"],
+        models=models,
         comparison=config["comparison"],
         experiments=experiments,
         examination=Examination.of(config["examine"]),
@@ -274,9 +323,14 @@ def _wrong_names(
     `given` are the sweeps without their defaults. Keys that are `broken` are not here, so what
     refers to them is left alone.
     """
-    known = methods.available()
+    known = None if "models" in broken else (*methods.available(), *config["models"])
     yield from _unknown("methods", config["methods"], known)
-    yield from _unknown("settings", config["settings"], (*known, *surgeries.available()))
+    for name in config["settings"]:
+        if name in config["models"]:
+            yield f"settings.{name}: {name!r} is a model; its settings stand in models.{name}"
+        else:
+            parts = (*methods.available(), *surgeries.available())
+            yield from _unknown("settings", [name], parts)
     yield from _unknown("surgeries.patients", config["surgeries"]["patients"], known)
     cells_of = config["surgeries"]["cells_of"]
     if isinstance(cells_of, Mapping):
@@ -291,9 +345,10 @@ def _wrong_names(
             yield from _unknown("experiments", config["experiments"], _experiments(config))
 
 
-def _unknown(key: str, names: Iterable[str] | None, known: Iterable[str]) -> Iterator[str]:
+def _unknown(key: str, names: Iterable[str] | None, known: Iterable[str] | None) -> Iterator[str]:
+    """Yield a line for each name that is not known; none where what is known could not be read."""
     for name in names or ():
-        if name not in known:
+        if known is not None and name not in known:
             hint = did_you_mean(name, known)
             yield f"{key}: {name!r} is unknown; {hint}allowed are {', '.join(known)}"
 
@@ -321,7 +376,7 @@ def _require_own_name(run: Run) -> None:
     allowed = {}
     if source is not None:
         shipped = load(documents.read_yaml(FOLDER / source, schema()).value)
-        if shipped.settings == run.settings:
+        if (shipped.settings, shipped.models) == (run.settings, run.models):
             allowed = {name: shipped.sweep(name) for name in shipped.experiments}
     other = [name for name in run.experiments if run.sweep(name) != allowed.get(name)]
     if other:
@@ -335,19 +390,30 @@ def _require_own_name(run: Run) -> None:
         )
 
 
-def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a line for each method and surgery whose settings it does not accept.
+def _wrong_settings(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return, by method or surgery, what it does not accept of its settings, one line each.
 
     Only the part itself knows what it accepts. This imports it, PyTorch and all, which is why
     configurations that keep the paper's settings are read faster.
     """
+    found = {}
     for name, given in settings.items():
         for registry in (methods, surgeries):
             if given and name in registry.available():
                 try:
                     registry.load(name, given)
                 except SurgeryError as error:
-                    yield from str(error).splitlines()
+                    found[name] = str(error).splitlines()
+    return found
+
+
+def _missing_files(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each file of the user that a method is to read and that is not there."""
+    for name, given in config["settings"].items():
+        if name in methods.available():
+            yield from missing_files(f"settings.{name}", name, given)
+    for name, given in config["models"].items():
+        yield from missing_files(f"models.{name}", given["method"], given)
 
 
 def _trait(part: str, attribute: str) -> Any:
@@ -388,7 +454,8 @@ def _operate(name: str, config: Mapping[str, Any], chosen: Sequence[str]) -> Exp
     cells = _expand(sweep, config["sweeps"][sweep], chosen, strict)
     patients = config["surgeries"]["patients"]
     if patients is None:
-        patients = [each for each in cells.methods if methods.trait(each, "family") == "sae"]
+        kinds = {each: config["models"].get(each, {}).get("method", each) for each in cells.methods}
+        patients = [each for each in kinds if methods.trait(kinds[each], "family") == "sae"]
     references = surgeries.trait(name, "references")
     references = REFERENCES if references is None else references
     operated = tuple(dict.fromkeys([*patients, *references]))

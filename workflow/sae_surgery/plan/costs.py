@@ -8,7 +8,7 @@ what steps use, and a unit test compares the two (docs/memory.csv).
 import math
 from dataclasses import dataclass, replace
 
-from sae_surgery import methods, surgeries
+from sae_surgery import surgeries
 from sae_surgery.plan.config import Run
 from sae_surgery.problems.base import Problem
 
@@ -77,15 +77,15 @@ def fit(cell: Problem, method: str, run: Run, fresh: bool = False) -> Cost:
     dictionary learning with 100 iterations each, which bounds the other methods too; a method that
     cannot run on the cell only says so.
     """
-    if is_skipped(cell, method):
+    if is_skipped(cell, method, run):
         return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
     seeds, device, threads = len(run.seeds), _device(cell, method, run), _threads(cell)
-    pairs = (methods.trait(method, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
-    learned = (methods.trait(method, "codes_learned") or 0) * FLOAT32 * cell.n_val * cell.n_latents
+    pairs = (run.trait(method, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
+    learned = (run.trait(method, "codes_learned") or 0) * FLOAT32 * cell.n_val * cell.n_latents
     flops = seeds * 1000 * 100 * 4 * cell.n_val * cell.obs_dim * cell.n_latents
     rate = CPU_FLOPS_A_THREAD * threads if device == "cpu" else GPU_FLOPS
     # Codes learned are gone when all codes are inferred.
-    held = seeds * pairs + max(seeds * learned, _inferred(cell, method, seeds, fresh))
+    held = seeds * pairs + max(seeds * learned, _inferred(cell, method, run, fresh))
     return Cost(
         threads=threads,
         mem_mb=BASE_MB + GPU_MB * (device != "cpu") + _megabytes(_model(cell, method, run) + held),
@@ -97,7 +97,7 @@ def fit(cell: Problem, method: str, run: Run, fresh: bool = False) -> Cost:
 
 def operate(cell: Problem, surgery: str, method: str, run: Run) -> Cost:
     """Return the cost of a surgery; the longest learns two dictionaries, which bounds the time."""
-    if is_skipped(cell, method):
+    if is_skipped(cell, method, run):
         return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
     learning = fit(cell, "dl_fista", run)
     seeds = len(run.seeds)
@@ -106,7 +106,7 @@ def operate(cell: Problem, surgery: str, method: str, run: Run) -> Cost:
     held = surgeries.trait(surgery, "codes_held") or MOST_CODES_HELD
     # The patient's codes are there twice while they are read.
     codes = (held + 2) * FLOAT32 * n_samples * cell.n_latents
-    dense = methods.trait(method, "dense") and not surgeries.trait(surgery, "sparse")
+    dense = run.trait(method, "dense") and not surgeries.trait(surgery, "sparse")
     n_active = cell.n_latents if dense else cell.obs_dim
     packed = (INT32 + FLOAT32) * outcomes * n_samples * n_active
     # One by one and stacked.
@@ -120,9 +120,9 @@ def operate(cell: Problem, surgery: str, method: str, run: Run) -> Cost:
     )
 
 
-def is_skipped(cell: Problem, method: str) -> bool:
+def is_skipped(cell: Problem, method: str, run: Run) -> bool:
     """Return whether a method cannot run on a cell of that size, and only says so."""
-    limit = methods.trait(method, "max_latents")
+    limit = run.trait(method, "max_latents")
     return limit is not None and cell.n_latents > limit
 
 
@@ -162,15 +162,16 @@ def tabulate() -> Cost:
 def _model(cell: Problem, method: str, run: Run) -> float:
     """Return the bytes of a model with its records, and of what it was made of."""
     # The true dictionary in double and in single precision, padded, scaled, and the model's own.
-    n_dictionaries = 8 + (methods.trait(method, "dictionaries_recorded") or 0)
+    n_dictionaries = 8 + (run.trait(method, "dictionaries_recorded") or 0)
     return len(run.seeds) * n_dictionaries * FLOAT32 * cell.obs_dim * cell.n_latents
 
 
-def _inferred(cell: Problem, method: str, seeds: int, fresh: bool) -> float:
+def _inferred(cell: Problem, method: str, run: Run, fresh: bool) -> float:
     """Return the bytes of codes while they are inferred and packed."""
+    seeds = len(run.seeds)
     n_id, n_ood = _n_scored(cell, fresh)
-    n_columns = cell.obs_dim if methods.trait(method, "narrow") else cell.n_latents
-    n_active = n_columns if methods.trait(method, "dense") else cell.obs_dim
+    n_columns = cell.obs_dim if run.trait(method, "narrow") else cell.n_latents
+    n_active = n_columns if run.trait(method, "dense") else cell.obs_dim
     # The codes, those before them, and two arrays to work with.
     dense = 4 * FLOAT32 * min(DENSE_CODES, seeds * n_id * n_columns)
     # Once in parts and once joined.
@@ -185,7 +186,7 @@ def _n_scored(cell: Problem, fresh: bool) -> tuple[int, int]:
 
 def _device(cell: Problem, method: str, run: Run) -> str:
     """Return where a fit runs: on the CPU wherever a GPU does not pay."""
-    pays_from = methods.trait(method, "gpu_from")
+    pays_from = run.trait(method, "gpu_from")
     pays = pays_from is not None and cell.n_latents >= pays_from
     return run.device if pays else "cpu"
 

@@ -18,13 +18,6 @@ SHORT_SECONDS = 60
 STEPS = ("simulate", "renew", "fit", "encode", "operate", "evaluate", "assess", "audit")
 """Steps that are submitted. All others take seconds, and are not counted."""
 
-VARIANTS = {
-    "fit_strict": "fit",
-    "encode_by_paper_models": "encode",
-    "encode_paper_samples": "encode",
-}
-"""Rules that are another with other files."""
-
 
 @dataclass(frozen=True)
 class Job:
@@ -54,7 +47,7 @@ class Estimate:
 def estimate(job: Job, run: Run) -> Estimate:
     """Return what a job is expected to take; next to nothing if its method cannot run there."""
     cost, cell, base = request(job, run), job.cell, measured.REFERENCE
-    if job.method and costs.is_skipped(cell, job.method):
+    if job.method and costs.is_skipped(cell, job.method, run):
         return Estimate(measured.START_SECONDS, cost, 0.0)
     one = _measured(job, run)
     seeds = len(run.seeds) / measured.SEEDS
@@ -74,11 +67,10 @@ def estimate(job: Job, run: Run) -> Estimate:
 
 def processor_seconds(rule: str, wildcards: Mapping[str, str], run: Run) -> float:
     """Return what a job of a rule is expected to take on one core; little if it is local."""
-    step = VARIANTS.get(rule, rule)
-    if step not in STEPS:
+    if rule not in STEPS:
         return measured.START_SECONDS
     method = wildcards.get("method")
-    job = Job(step, run.cells[wildcards["cell"]], wildcards.get("surgery", method), method)
+    job = Job(rule, run.cells[wildcards["cell"]], wildcards.get("surgery", method), method)
     expected = estimate(job, run)
     return expected.seconds * expected.cost.threads
 
@@ -119,10 +111,10 @@ def _measured(job: Job, run: Run) -> Measured:
     match job.step:
         case "simulate" | "renew":
             return measured.SIMULATE
-        case "encode" if job.part in measured.FIT:
+        case "encode" if run.method_of(job.part) in measured.FIT:
             return measured.ENCODE
         case "fit" | "encode":
-            return measured.FIT.get(job.part, measured.UNMEASURED)
+            return measured.FIT.get(run.method_of(job.part), measured.UNMEASURED)
         case "operate":
             return measured.OPERATE.get(job.part, measured.UNMEASURED)
         case "assess":

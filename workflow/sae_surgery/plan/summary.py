@@ -4,35 +4,46 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import pandas as pd
 
 from sae_surgery.plan.config import Run
-from sae_surgery.plan.estimates import STEPS, VARIANTS, Estimate, Job, estimate
+from sae_surgery.plan.estimates import STEPS, Estimate, Job, estimate
 
 
-def read_outputs(text: str) -> list[tuple[str, str, bool]]:
-    """Return of each file in what `snakemake --summary` prints: rule, path, whether it is pending.
+class Output(NamedTuple):
+    """A file of a run."""
 
-    A file is pending that is missing, or that its rule has to make again.
-    """
+    rule: str
+    path: str
+    pending: bool
+    """Whether it is missing, or its rule has to make it again."""
+
+
+def read_outputs(text: str) -> list[Output]:
+    """Return each file in what `snakemake --summary` prints."""
     rows = csv.DictReader(io.StringIO(text), delimiter="\t")
     return [
-        (row["rule"], row["output_file"], row["plan"] != "no update" or row["status"] == "missing")
+        Output(
+            row["rule"],
+            row["output_file"],
+            row["plan"] != "no update" or row["status"] == "missing",
+        )
         for row in rows
     ]
 
 
 def read_summary(text: str, run: Run) -> list[Job]:
     """Return the jobs of a run that `snakemake --summary` prints, but those of seconds."""
-    jobs: dict[tuple[str, Job], bool] = {}
-    for rule, path, pending in read_outputs(text):
-        step = VARIANTS.get(rule, rule)
-        if step in STEPS:
-            job = _job(step, path, run)
-            # A fit has several files, each with a row.
-            jobs[rule, job] = jobs.get((rule, job), False) or pending
-    return [replace(job, pending=pending) for (_, job), pending in jobs.items()]
+    jobs: dict[str, Job] = {}
+    for output in read_outputs(text):
+        if output.rule in STEPS:
+            # A fit has two files, each with a row; nothing else has codes and a model side by side.
+            first = output.path.replace("/codes/", "/models/")
+            pending = output.pending or (first in jobs and jobs[first].pending)
+            jobs[first] = replace(_job(output.rule, output.path, run), pending=pending)
+    return [*jobs.values()]
 
 
 def summarise(jobs: Iterable[Job], run: Run) -> pd.DataFrame:

@@ -21,11 +21,11 @@ def archive(config_path: Path, output: Path | None) -> None:
     config = configfile.read_computing(config_path)
     folder = Path("results", configfile.load(config).name)
     made = read_outputs(configfile.summary(config_path))
-    left = [path for _, path, pending in made if pending]
+    left = [output.path for output in made if output.pending]
     if left:
         counted = f"{len(left)} files are missing or outdated, {left[0]} first"
         raise SurgeryError(f"{folder}: {counted}; run snakemake on {config_path} to its end")
     output = output or Path(f"{folder.name}.tar.gz")
-    pack(folder, [Path(path) for _, path, _ in made], yaml.safe_dump(config.value), output)
+    pack(folder, [Path(output.path) for output in made], yaml.safe_dump(config.value), output)
     print(f"{output}: unpacked in a clone of the same commit, it leaves nothing to be done by")
     print(f"snakemake --configfile {folder}/config.yaml")

@@ -7,7 +7,7 @@ from sae_surgery.files import store
 from sae_surgery.machine.atomic import write_text
 from sae_surgery.machine.divergence import told_by
 from sae_surgery.pages.claims import load
-from sae_surgery.pages.claims.judging import judge, judge_by_correction
+from sae_surgery.pages.claims.judging import judge, judge_by_correction, without_models
 from sae_surgery.pages.claims.pages import as_frame, as_markdown
 
 
@@ -19,7 +19,7 @@ def claims(list_path: Path, table_paths: Sequence[Path], output_dir: Path) -> No
     SurgeryError
         If the list or a table is not as it must be.
     """
-    read = [store.read(path, "table") for path in table_paths]
+    read = [without_models(store.read(path, "table")) for path in table_paths]
     tables, chosen = {table.attrs["experiment"]: table for table in read}, load(list_path)
     judgements = judge(chosen, tables)
     by_correction = judge_by_correction(chosen, tables["audit"]) if "audit" in tables else None

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from sae_surgery import methods
 from sae_surgery.files.codes import write_codes
 from sae_surgery.files.data import CellData
 from sae_surgery.files.encoding import encode_scored
@@ -31,7 +30,7 @@ def encode(data_path: Path, model_path: Path, device_name: str, threads: int, ou
     origin = Origin(
         title=f"Codes of {method.title} on {data.cell.name}",
         settings=asdict(method.settings),
-        code=source_digest(__name__, f"{methods.__name__}.{name}"),
+        code=source_digest(__name__, type(method).__module__),
         inputs={"data": data.digest, "model": model.digest},
         device=devices.describe(device),
         threads=threads,

@@ -1,5 +1,6 @@
 """Fit one method on one cell, all seeds, and infer the codes that are scored."""
 
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sae_surgery import methods
+from sae_surgery.errors import SurgeryError
 from sae_surgery.files.codes import write_codes
 from sae_surgery.files.data import CellData
 from sae_surgery.files.encoding import as_tensor, encode_scored
@@ -33,11 +35,17 @@ def fit(
     threads: int,
     model_path: Path,
     codes_path: Path,
+    model_name: str | None = None,
 ) -> None:
     """Fit the method called `name` and write its model and its codes of val and ood.
 
     A method that cannot run on the cell gives valid files whose status says why, and so do seeds
     whose training diverges.
+
+    Parameters
+    ----------
+    model_name
+        What the model is called in files and tables; None: as the method.
 
     Raises
     ------
@@ -52,8 +60,10 @@ def fit(
     parent = read_other(parent_path, method.parent, asking, data, device)
     reason = method.why_not(data.cell) or why_without(parent, method.parent)
     parents = {} if parent is None else {"parent": parent.digest}
+    parents |= _digests(name, asdict(method.settings))
+    called = model_name or name
     origin = Origin(
-        title=f"{method.title} on {data.cell.name}",
+        title=f"{method.title}{f' ({called})' * (called != name)} on {data.cell.name}",
         settings=asdict(method.settings),
         code=source_digest(__name__, f"{methods.__name__}.{name}"),
         inputs={"data": data.digest} | parents,
@@ -61,7 +71,7 @@ def fit(
         threads=threads,
         status=f"skipped: {reason}" if reason else "ok",
     )
-    print(f"{name} on {data.cell.name}, {origin.device}: {reason or 'begins'}", file=sys.stderr)
+    print(f"{called} on {data.cell.name}, {origin.device}: {reason or 'begins'}", file=sys.stderr)
     checkpoint = checkpoint_of(scratch(), asdict(origin), device)
     fitted, codes, diverged = Fitted(Model()), None, {}
     if not reason:
@@ -69,12 +79,32 @@ def fit(
         codes, diverged = encode_scored(method, fitted.model, data, device, fitted.codes)
     # A model is one of the dictionary and train samples, whatever else it is scored on.
     of_root = replace(origin, inputs={"data": data.root} | parents)
-    digest = write_model(model_path, fitted.model, data, name, of_root)
+    digest = write_model(
+        model_path, fitted.model, data, called, of_root, name if called != name else None
+    )
     of_model = replace(origin, inputs=origin.inputs | {"model": digest})
-    write_codes(codes_path, codes, data, name, of_model, diverged)
+    write_codes(codes_path, codes, data, called, of_model, diverged)
     checkpoint.remove()
     if diverged:
-        print(f"{name} on {data.cell.name}: {status(diverged, data.seeds)}", file=sys.stderr)
+        print(f"{called} on {data.cell.name}: {status(diverged, data.seeds)}", file=sys.stderr)
+
+
+def _digests(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of the user's files that a method reads, by their paths.
+
+    Raises
+    ------
+    SurgeryError
+        If one of them cannot be read.
+    """
+    found = {}
+    for path in methods.files_of(name, settings):
+        try:
+            with path.open("rb") as file:
+                found[f"file {path}"] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise SurgeryError(f"{path}: cannot be read: {error.strerror}") from error
+    return found
 
 
 def _fit(method: Method, data: CellData, parent: Model | None, checkpoint: Checkpoint) -> Fitted:

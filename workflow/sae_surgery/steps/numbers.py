@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import xarray as xr
 
 from sae_surgery import __version__, figures, methods
 from sae_surgery.errors import SurgeryError
@@ -49,7 +50,7 @@ def numbers(
     document = {
         "made_from": _made_from(tables),
         "sources": {name: digest(path) for path, name in names.items()},
-        "known": _known(),
+        "known": _known(tables.values()),
         "experiments": described,
         "figures": _drawn([*described]),
         "claims": quotable.claim_rows(pages["claims"]) if "claims" in pages else [],
@@ -122,6 +123,8 @@ def _drawn(experiments: Sequence[str]) -> dict[str, str]:
     return {name: figures.load(name).QUESTION for name in names}
 
 
-def _known() -> dict[str, Sequence[str]]:
+def _known(tables: Iterable[xr.Dataset]) -> dict[str, Sequence[str]]:
     """Return the names that the text may ask for, made by this run or not."""
-    return {"experiments": figures.available(), "methods": [*methods.available(), *quotable.GROUPS]}
+    here = (name for table in tables for name in table["method"].values.tolist())
+    names = dict.fromkeys([*methods.available(), *here, *quotable.GROUPS])
+    return {"experiments": figures.available(), "methods": [*names]}

@@ -32,4 +32,4 @@ def load(name: str, settings: Mapping[str, Any] | None = None) -> "Surgery":
     from sae_surgery.surgeries.base import Surgery
 
     cls = _registry.load(name, Surgery)
-    return cls(make_settings(name, cls.Settings, settings or {}))
+    return cls(make_settings(f"settings.{name}", cls.Settings, settings or {}))

@@ -35,7 +35,8 @@ def tabulate(
     sweep
         `over` (names of the sweep variables), `methods`, `seeds`, `cells` (a list of mappings with
         the cell's name under `cell` and a value for each name in `over`), and `left_out` (by
-        method, the cells that are not to have it).
+        method, the cells that are not to have it). Of methods that are models with names of their
+        own, `models` has `title` and `family` by name.
     metrics
         The contents of the cells' metrics files, in any order: over (`method`, `seed`), or those of
         a surgery over (`method`, `condition`, `seed`), with its own sweep variable if it has one.
@@ -112,8 +113,14 @@ def _axes(over: Axes, names: Sequence[str], files: Sequence[xr.Dataset]) -> Axes
 def _coordinates(
     sweep: Mapping[str, Any], axes: Axes, file: xr.Dataset
 ) -> Iterator[tuple[str, Variable]]:
+    models = sweep.get("models", {})
     for trait, long_name in (("title", "name in figures"), ("family", "kind of method")):
-        values = np.array([methods.trait(name, trait) for name in axes["method"]])
+        values = np.array(
+            [
+                models[name][trait] if name in models else methods.trait(name, trait)
+                for name in axes["method"]
+            ]
+        )
         yield trait, Variable(("method",), values, long_name, None)
     for name, values in axes.items():
         own = name in sweep["over"]

@@ -5,6 +5,7 @@ every place of a table that the claim speaks of. A comparison that passes or fai
 seeds leave open is close: other seeds might decide it the other way.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,14 @@ class Judgement:
 
 class _LackingError(Exception):
     """The tables do not hold what a check needs; the text says what."""
+
+
+def without_models(table: xr.Dataset) -> xr.Dataset:
+    """Leave out what stands at settings under a name of its own: the paper claims nothing of it."""
+    models = json.loads(table.attrs.get("settings", "{}")).get("models", {})
+    if not models:
+        return table
+    return table.isel(method=[name not in models for name in table["method"].values])
 
 
 def judge(claims: Sequence[Claim], tables: Mapping[str, xr.Dataset]) -> list[Judgement]:
