@@ -15,7 +15,7 @@ from sae_surgery.machine.provenance import ROOT
 from sae_surgery.plan import configfile
 from sae_surgery.plan.documents import Document
 
-SNAKEFILE = ROOT.parent / "Snakefile"
+SNAKEFILE = ROOT.parents[1] / "Snakefile"
 TAKEN = ("ae", "final", "params", "sae", "sae_weights", "model")
 """Names of files that say nothing: the folder's comes before them."""
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
