@@ -39,11 +39,10 @@ Young (1954); replacement of atoms that are too like others, Pali and Schnass, a
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,29 +51,18 @@ from sae_surgery.checks import (
     require_count,
     require_increasing,
     require_match,
+    require_non_negative,
     require_positive,
     require_positive_integer,
 )
-from sae_surgery.inference.exact import exact_lasso
-from sae_surgery.inference.sparse import SparseCodes
-from sae_surgery.learning.code_sums import CodeSums, remainder
-from sae_surgery.learning.fresh_atoms import fresh_atoms
-from sae_surgery.learning.redundancy import redundancy_limit, useless_atoms
+from sae_surgery.learning.aimed import AimedLearner
+from sae_surgery.learning.learner import Learner
 from sae_surgery.machine.checkpoints import NONE, Checkpoint
 from sae_surgery.machine.divergence import Divergence
 from sae_surgery.machine.progress import Tracker, silent
 
-MAX_LOOKS = 20
-"""How often a sample's correlations with all atoms are looked at in a round, at most."""
-
 PATIENCE = 3
 """Looks that have to lower the objective together, or the search ends."""
-
-MAX_COMPARED = 4096
-"""Samples that are compared with each other, at most, to find what they share.
-
-At n = 10 000 and k = 10 two of them use a rare latent on average: not every look can find it."""
-
 
 PENALTIES = 1e-20, 1e20
 """Bounds of λ, in units of the data: in theirs, the exact solver takes it still."""
@@ -116,6 +104,9 @@ class IncrementalLearning:
     """A fitted model holds the dictionaries after rounds 0, this, twice this, … and the last."""
     code_tolerance: float = 1e-2
     """Relative duality gap of the codes in a round."""
+    l0: float = 0.0
+    """Mean number of codes that are not zero for a sample. λ follows it, see `aimed`, instead of
+    falling from the first to the last; 0: λ is as given."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -134,6 +125,7 @@ class IncrementalLearning:
             max_rounds=self.max_rounds,
             record_every=self.record_every,
         )
+        require_non_negative(l0=self.l0)
         require_count(anneal_rounds=self.anneal_rounds, replace_rounds=self.replace_rounds)
         if self.relaxation >= 2:
             raise ValueError(f"relaxation must be below 2, got {self.relaxation!r}")
@@ -230,8 +222,9 @@ def learn_incrementally(
     require_match(observations, initial)
     require_increasing(budgets=budgets)
     require_positive_integer(first_budget=budgets[0], n_samples=observations.shape[1])
+    learner = AimedLearner if settings.l0 else Learner
     learners = [
-        _Learner(*given, settings) for given in zip(observations, initial, seeds, strict=True)
+        learner(*given, settings) for given in zip(observations, initial, seeds, strict=True)
     ]
     divergence = Divergence() if divergence is None else divergence
     steps = checkpoint.steps(budgets[-1], *learners, divergence)
@@ -251,147 +244,13 @@ def learn_incrementally(
             yield budget, _stack(learners)
 
 
-class _Learner:
-    """One seed: its dictionary, and the last codes of each batch."""
-
-    def __init__(
-        self, observations: Tensor, initial: Tensor, seed: int, settings: IncrementalLearning
-    ) -> None:
-        self.settings, self.seed = settings, seed
-        self.scale = float(observations.double().square().mean().sqrt()) or 1.0
-        order = np.random.default_rng(seed).permutation(len(observations))
-        batches = np.array_split(order, min(settings.n_batches, len(order)))
-        self.batches = [observations[rows] / self.scale for rows in batches]
-        # A copy: sweeps write into it.
-        self.rows = initial.T.clone(memory_format=torch.contiguous_format)
-        self.limit = redundancy_limit(self.rows.cpu().numpy())
-        self.codes = [
-            SparseCodes.none(len(batch), len(self.rows), batch.device) for batch in self.batches
-        ]
-        self.change: list[float] = []
-        self.objectives: list[float] = []
-        self.n_replaced = 0
-        self.converged = False
-
-    def round(self, count: int) -> None:
-        """Take a pass over all batches, number `count` from 0."""
-        settings, penalty = self.settings, self.settings.penalty(count)
-        # Random numbers of a round are its own, so that there is no state to be kept.
-        draws = np.random.default_rng((self.seed, count))
-        exhausted = settings.exhausted(self.objectives)
-        if settings.looks(count) and not exhausted:
-            self.objectives.append(self._objective(settings.penalty(count - 1)))
-            self.n_replaced = self._replace(draws)
-        before = self.rows.clone()
-        # Summed anew, or rounding errors of many exchanges would add up.
-        sums = CodeSums(self.rows)
-        for batch, codes in zip(self.batches, self.codes, strict=True):
-            sums.add(1.0, codes, batch)
-        for index in draws.permutation(len(self.batches)):
-            batch, old = self.batches[index], self.codes[index]
-            new = self._infer(batch, self.rows, old, penalty)
-            sums.add(-1.0, old, batch)
-            sums.add(1.0, new, batch)
-            self.codes[index] = new
-            sums.sweep(self.rows, settings.relaxation)
-            if not self.rows.isfinite().all():
-                break
-        self.change.append(float((self.rows - before).norm() / before.norm()))
-        if not math.isfinite(self.change[-1]):
-            self.rows = before
-        still = self.change[-1] < settings.tolerance
-        self.converged = still and (exhausted or settings.settles(count, self.n_replaced))
-
-    def _infer(
-        self, samples: Tensor, rows: Tensor, start: SparseCodes | None, penalty: float
-    ) -> SparseCodes:
-        tolerance = self.settings.code_tolerance
-        return exact_lasso(
-            samples[None], rows.T[None], penalty, start, tolerance=tolerance, max_rounds=MAX_LOOKS
-        )
-
-    def _objective(self, penalty: float) -> float:
-        """Return what a sample adds to F at the codes that are kept, on average."""
-        fit, length = 0.0, 0.0
-        for batch, codes in zip(self.batches, self.codes, strict=True):
-            left = remainder(batch, self.rows, codes)
-            fit += float(left.double().square().sum()) / 2
-            length += float(codes.values.sum())
-        return (fit + penalty * length) / sum(map(len, self.batches))
-
-    def _replace(self, draws: np.random.Generator) -> int:
-        """Let atoms that are of no use begin anew; return their number."""
-        useless = self.useless()
-        if not useless.any():
-            return 0
-        kept = self.rows[torch.from_numpy(~useless)]
-        fresh = fresh_atoms(self._remainders(kept, draws).cpu(), int(useless.sum()))
-        replaced = torch.from_numpy(np.flatnonzero(useless))[: len(fresh)].to(self.rows.device)
-        self.rows[replaced] = fresh.to(self.rows.device)
-        self.codes = [codes.without(replaced) for codes in self.codes]
-        return len(replaced)
-
-    def _remainders(self, kept: Tensor, draws: np.random.Generator) -> Tensor:
-        """Return of samples, or of some, what atoms that are kept do not explain (sample, obs).
-
-        At the first λ: few atoms explain a sample. At the last, they would explain what they lack.
-        """
-        samples = torch.cat(self.batches)
-        if len(samples) > MAX_COMPARED:
-            samples = samples[draws.choice(len(samples), MAX_COMPARED, replace=False)]
-        if not len(kept):
-            return samples
-        codes = self._infer(samples, kept, None, self.settings.first_penalty)
-        return remainder(samples, kept, codes)
-
-    def useless(self) -> np.ndarray:
-        """Tell which atoms (atom,) hardly any sample shares, or are made of a few others."""
-        atoms, values = (
-            torch.cat([getattr(codes, name) for codes in self.codes]).cpu().numpy()
-            for name in ("atoms", "values")
-        )
-        energy, fourth = (np.bincount(atoms, values**power, len(self.rows)) for power in (2, 4))
-        sharing = energy**2 / np.maximum(fourth, np.finfo(float).tiny)
-        return useless_atoms(self.rows.cpu().numpy(), energy, sharing, self.limit)
-
-    def usage(self) -> Tensor:
-        """Return the share of the samples that use an atom (atom,)."""
-        atoms = torch.cat([codes.atoms for codes in self.codes])
-        n_samples = sum(map(len, self.batches))
-        return torch.bincount(atoms, minlength=len(self.rows)).double() / n_samples
-
-    def determined(self) -> bool:
-        """Return whether there are more numbers observed than there are in codes and atoms."""
-        n_atoms, obs_dim = self.rows.shape
-        n_samples = sum(map(len, self.batches))
-        n_entries = sum(len(codes.values) for codes in self.codes)
-        return n_samples * obs_dim > n_entries + n_atoms * (obs_dim - 1)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what rounds change."""
-        codes = [[codes.counts, codes.atoms, codes.values] for codes in self.codes]
-        search = {"objectives": self.objectives, "n_replaced": self.n_replaced}
-        learned = {"rows": self.rows, "codes": codes, "change": self.change}
-        return learned | search | {"converged": self.converged}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` has told."""
-        self.rows = state_dict["rows"]
-        self.codes = [SparseCodes(*parts, len(self.rows)) for parts in state_dict["codes"]]
-        self.change = list(state_dict["change"])
-        self.objectives = list(state_dict["objectives"])
-        self.n_replaced, self.converged = state_dict["n_replaced"], state_dict["converged"]
-
-
-def _stack(learners: Sequence[_Learner]) -> IncrementalDictionary:
+def _stack(learners: Sequence[Learner]) -> IncrementalDictionary:
     """Return copies of what has been learned, where it was."""
     n_rounds = torch.tensor([len(learner.change) for learner in learners])
     change = torch.full((len(learners), int(n_rounds.max())), torch.nan)
     for row, learner in zip(change, learners, strict=True):
         row[: len(learner.change)] = torch.tensor(learner.change)
-    last = [
-        learner.settings.penalty(len(learner.change) - 1) * learner.scale for learner in learners
-    ]
+    last = [learner.penalty(len(learner.change) - 1) * learner.scale for learner in learners]
     dictionary = torch.stack([learner.rows.T for learner in learners]).contiguous()
     learned = IncrementalDictionary(
         dictionary=dictionary,
