@@ -18,6 +18,7 @@ from sae_surgery.plan.documents import Document
 SNAKEFILE = ROOT.parents[1] / "Snakefile"
 TAKEN = ("ae", "final", "params", "sae", "sae_weights", "model")
 """Names of files that say nothing: the folder's comes before them."""
+SUFFIXES = (".npz", ".safetensors", ".pt", ".pth")
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 CHECKED = 4096
 """Rows that the check on loading is made on before anything runs."""
