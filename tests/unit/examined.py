@@ -12,7 +12,7 @@ from sae_surgery.examination._solving import pursue
 from sae_surgery.examination.base import Answer, Subject
 
 OBS, ATOMS, K = 24, 40, 3
-SIZES = {LEARN: 240, HELD_OUT: 120}
+SIZES = {LEARN: 400, HELD_OUT: 200}
 
 
 def dictionary(seed: int = 0) -> np.ndarray:
@@ -28,11 +28,11 @@ def true_codes(n_samples: int, seed: int) -> np.ndarray:
     return codes
 
 
-def subject(encode: Callable[[np.ndarray], np.ndarray] = lambda z: z, **changes) -> Subject:
-    """Return a subject with y = D z; its encoder's codes are `encode` of the true ones."""
+def subject(found: Callable[[np.ndarray], np.ndarray] = lambda z: z, **changes) -> Subject:
+    """Return a subject with y = D z; its encoder's codes are `found` of the true ones."""
     d = dictionary()
     true = {split: true_codes(size, place) for place, (split, size) in enumerate(SIZES.items())}
-    codes = {split: from_rows(sparse.csr_array(encode(z))) for split, z in true.items()}
+    codes = {split: from_rows(sparse.csr_array(found(z))) for split, z in true.items()}
     fired = sum(np.bincount(each.atoms.numpy(), minlength=ATOMS) for each in codes.values())
     whole = {
         "name": "mine",

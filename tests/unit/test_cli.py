@@ -24,6 +24,12 @@ STEPS = [
     "plan",
     "report",
     "archive",
+    "examine",
+    "sample",
+    "load",
+    "learn",
+    "ask",
+    "present",
     "methods",
 ]
 

@@ -38,8 +38,7 @@ def examine(project, *arguments):
         [sys.executable, "-m", "sae_surgery", "examine", *arguments],
         cwd=project.folder,
         env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         timeout=SECONDS,
         encoding="utf-8",
     )

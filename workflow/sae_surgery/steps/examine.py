@@ -116,9 +116,10 @@ def _names(paths: Sequence[Path]) -> list[str]:
     """Return a name for each SAE, after its file or folder, all different."""
     names = []
     for path in paths:
-        parts = [part for part in path.absolute().with_suffix("").parts if part != "/"]
+        parts = [part for part in path.absolute().parts if part != "/"]
+        parts[-1] = parts[-1].removesuffix(path.suffix if path.suffix in SUFFIXES else "")
         name = _safe(parts[-1])
-        if len(parts) > 1 and ((path.suffix and parts[-1] in TAKEN) or name in names):
+        if len(parts) > 1 and (parts[-1] in TAKEN or name in names):
             name = _safe(f"{parts[-2]}_{parts[-1]}")
         while name in names:
             name += "_again"

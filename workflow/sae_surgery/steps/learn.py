@@ -10,6 +10,7 @@ from sae_surgery.files.answers import write_learned
 from sae_surgery.files.readings import read_reading, require_rows
 from sae_surgery.files.rows import read_rows
 from sae_surgery.files.store import Origin
+from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
 
 
@@ -38,6 +39,7 @@ def learn(
         l0,
         seed,
         reading.dictionary if started else None,
+        track,
     )
     settings = {"seed": seed, "started": started, "l0": l0}
     inputs = {"reading": reading.digest}
