@@ -74,9 +74,15 @@ def test_rows_out_of_distribution_are_scored_by_themselves():
     assert value(answer, "omp", "explained_variance", split=OOD) == own
 
 
-def test_codes_of_zero_are_worth_no_iteration():
-    answer = ask("encoder", subject(lambda z: np.where(z > 1.4, 1e-9, 0)))
-    assert value(answer, "encoder", "iterations_worth") == 0
+def test_codes_of_next_to_zero_are_worth_one_iteration_at_most():
+    answer = ask("encoder", subject(lambda z: 1e-9 * z))
+    assert value(answer, "encoder", "iterations_worth") <= 1
+
+
+def test_a_lasso_that_no_penalty_makes_so_sparse_is_left_out_and_named():
+    answer = ask("encoder", subject(lambda z: np.where(z > 1.4, 1, 0)))
+    assert "lasso" not in {row.condition for row in answer.rows}
+    assert any(note.startswith("The lasso is left out: ") for note in answer.notes)
 
 
 def test_better_codes_are_worth_more_iterations():
