@@ -16,6 +16,7 @@ COMPARISONS = (
     "inference_exact",
     "inference_warm",
     "inference_fista",
+    "inference_wide",
     "dictionary_rounds",
     "dictionary_learning",
     "dictionary_scaling",

@@ -57,7 +57,7 @@ def sae_lens(kind: str, observations: Tensor, width: int, k: int) -> Training:
 
 def dictionary_learning(kind: str, observations: Tensor, width: int, k: int) -> Training:
     """dictionary_learning, which lacks matching pursuit: `update` as its `trainSAE` calls it."""
-    _without_init("dictionary_learning")
+    without_init("dictionary_learning")
     from dictionary_learning import trainers
 
     options = {
@@ -84,7 +84,7 @@ def dictionary_learning(kind: str, observations: Tensor, width: int, k: int) -> 
 
 def overcomplete(kind: str, observations: Tensor, width: int, k: int) -> Training:
     """overcomplete: `train_sae` over a shuffling `DataLoader`, without monitoring."""
-    _without_init("overcomplete")
+    without_init("overcomplete")
     from overcomplete.sae import SAE, JumpSAE, MpSAE, TopKSAE, mse_l1, train_sae
 
     obs_dim = observations.shape[1]
@@ -253,7 +253,7 @@ def _batches(observations: Tensor) -> Iterator[Tensor]:
             yield observations[rows]
 
 
-def _without_init(package: str) -> None:
+def without_init(package: str) -> None:
     """Make the modules of a package importable without running its `__init__`.
 
     These packages load language models or image backbones there, and the libraries to run them,

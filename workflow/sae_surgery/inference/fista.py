@@ -107,7 +107,7 @@ def fista_snapshots(
     ValueError
         If the shapes do not go together, or `lam` or the counts are out of range.
     """
-    weights = _momentum_weights()
+    weights = momentum_weights()
     return _infer(observations, dictionary, lam, counts, start, non_negative, weights)
 
 
@@ -191,7 +191,7 @@ def duality_gap(
     return lasso_objective(observations, dictionary, codes, lam) - dual
 
 
-def _momentum_weights() -> Iterator[float]:
+def momentum_weights() -> Iterator[float]:
     """Yield 1 + (t − 1)/t' with t' = (1 + √(1 + 4t²))/2 the next t, from t = 1."""
     t = 1.0
     while True:
@@ -228,9 +228,9 @@ def _infer(
     # The first step is taken from the start itself.
     weights = list(islice(chain([1.0], weights), counts[-1]))
     for seeds in _stacks(dictionary):
-        descent = _Descent(dictionary[seeds], lam, non_negative, weights)
+        descent = Descent(dictionary[seeds], lam, non_negative, weights)
 
-        def infer(block: slice, seeds: slice = seeds, descent: _Descent = descent) -> None:
+        def infer(block: slice, seeds: slice = seeds, descent: Descent = descent) -> None:
             codes = pad_codes(start[seeds, block])
             iterates = descent.iterate(observations[seeds, block], codes, counts)
             for snapshot, codes in zip(snapshots, iterates, strict=True):
@@ -249,7 +249,7 @@ def _stacks(dictionary: Tensor) -> list[slice]:
     return [slice(first, first + size) for first in range(0, n_seeds, size)]
 
 
-class _Descent:
+class Descent:
     """Proximal gradient steps for a stack of dictionaries."""
 
     def __init__(

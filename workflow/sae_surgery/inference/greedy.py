@@ -17,6 +17,7 @@ from torch import Tensor
 from sae_surgery.checks import require_count, require_match
 from sae_surgery.inference.exact import LARGEST
 from sae_surgery.inference.exact_kernels import Atoms
+from sae_surgery.inference.greedy_gram import ROUNDING, gram, pays
 from sae_surgery.inference.greedy_kernels import (
     GRADIENT,
     Columns,
@@ -25,12 +26,13 @@ from sae_surgery.inference.greedy_kernels import (
     direct,
     gather,
     grow,
+    grow_by_gram,
 )
 from sae_surgery.inference.layout import VECTOR_WIDTH
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.machine.threads import each
 
-BLOCK_SAMPLES = 256
+BLOCK_SAMPLES = 128
 """Samples of a block: many enough for a matrix product, few enough for a core's cache."""
 
 TILE_ATOMS = 1024
@@ -66,7 +68,7 @@ def _of_seed(
     observations: Tensor, dictionary: Tensor, wanted: np.ndarray, rule: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return counts (sample,), atoms (entry,) and values (entry,)."""
-    pursuit = _Pursuit(dictionary, rule)
+    pursuit = _Pursuit(dictionary, rule, int(wanted.sum()))
     pieces = [slice(at, at + BLOCK_SAMPLES) for at in range(0, len(observations), BLOCK_SAMPLES)]
     solved = each(lambda piece: pursuit.solve(observations[piece], wanted[piece]), pieces)
     if not solved:
@@ -78,7 +80,7 @@ def _of_seed(
 class _Pursuit:
     """The problem of one seed, but for its observations."""
 
-    def __init__(self, dictionary: Tensor, rule: int) -> None:
+    def __init__(self, dictionary: Tensor, rule: int, n_steps: int) -> None:
         obs_dim, n_atoms = dictionary.shape
         # Aligned alike whatever the seeds beside it: products then round alike.
         rows = dictionary.new_zeros(n_atoms, obs_dim + -obs_dim % VECTOR_WIDTH)
@@ -89,7 +91,8 @@ class _Pursuit:
         atoms = Atoms(rows.numpy(), np.zeros(n_atoms), False)
         self.columns = Columns(atoms, inverse.numpy(), rule)
         # A dot product, both of its factors and the two scalings are rounded, each relatively.
-        self.error = (rows.shape[1] + 8) * torch.finfo(torch.float32).eps
+        self.error = (rows.shape[1] / 2 + 8) * torch.finfo(torch.float32).eps
+        self.gram = gram(self.unit) if pays(n_atoms, n_steps) else None
 
     def solve(self, observations: Tensor, wanted: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return counts, atoms and values of a block."""
@@ -97,6 +100,12 @@ class _Pursuit:
         running = np.flatnonzero((sets.n_steps > 0) & (sets.error > 0))
         directions = torch.empty(len(running), self.unit.shape[1])
         room = torch.empty(len(running) * min(TILE_ATOMS, len(self.unit)))
+        if self.gram is not None and len(running):
+            direct(sets, running, directions.numpy())
+            correlations = torch.mm(directions, self.unit.T).numpy()
+            errors = np.array([self.error, self.error + ROUNDING])
+            n_left = grow_by_gram(self.columns, sets, running, correlations, self.gram, errors)
+            running = running[:n_left]
         while len(running):
             direct(sets, running, directions.numpy())
             for first in range(0, len(self.unit), TILE_ATOMS):

@@ -13,18 +13,30 @@ from sae_surgery.inference.exact_kernels import (
     Atoms,
     compiled,
     dot,
-    find_above,
     inlined,
     join,
-    largest,
     refresh,
     settle,
     solve,
 )
+from sae_surgery.inference.greedy_gram import SCALE
 from sae_surgery.inference.refit_kernels import subtract
 
 NON_NEGATIVE, SIGNED, GRADIENT = range(3)
 """Rules: non-negative least squares, least squares, one gradient step; see `greedy`."""
+
+MAGNITUDE = np.int32(2**31 - 1)
+"""The bits of a single-precision number but for its sign."""
+
+TILE = 2048
+"""Correlations computed at once from products of atoms."""
+
+STEP = np.float32(1 / SCALE)
+"""What the integers of these products stand for."""
+
+MOST_ERROR = 0.3
+"""Errors of the two largest correlations together, relative to these, with which few atoms are
+listed."""
 
 TOLERANCE = 1e-7
 """Cosine to the observation below which an atom's correlation is rounding in single precision."""
@@ -101,22 +113,61 @@ def collect(columns, sets, running, correlations, first, error):
     error
         Bound of their rounding errors.
     """
-    found = np.empty(CHUNK, np.int64)
-    n_atoms = correlations.shape[1]
     for row in range(len(running)):
-        i, values = running[row], correlations[row]
-        if columns.rule == SIGNED:
-            for j in range(n_atoms):
-                values[j] = abs(values[j])
-        if columns.rule != GRADIENT:
-            for a in range(sets.size[i]):
-                if 0 <= sets.atoms[i, a] - first < n_atoms:
-                    values[sets.atoms[i, a] - first] = -1
-        sets.top[i] = max(sets.top[i], largest(values))
-        floor = sets.top[i] - 2 * error
-        for start in range(0, n_atoms, CHUNK):
-            for slot in range(find_above(floor, values[start : start + CHUNK], found)):
-                note(columns, sets, i, first + start + found[slot])
+        list_tile(columns, sets, running[row], correlations[row], first, error)
+
+
+@inlined
+def list_tile(columns, sets, i, values, first, error):
+    """List atoms from `first` on, by their correlations in single precision; overwritten.
+
+    Numbers above zero are in the order of their bits, read as integers, whose maximum is computed
+    with vectors. Few chunks have one that is above the floor.
+    """
+    n_atoms = len(values)
+    bits = values.view(np.int32)
+    if columns.rule == SIGNED:
+        for j in range(n_atoms):
+            bits[j] &= MAGNITUDE
+    if columns.rule != GRADIENT:
+        for a in range(sets.size[i]):
+            if 0 <= sets.atoms[i, a] - first < n_atoms:
+                values[sets.atoms[i, a] - first] = -1
+    tops = np.empty((n_atoms + CHUNK - 1) // CHUNK, np.int32)
+    top = np.int32(0)
+    for chunk in range(len(tops)):
+        tops[chunk] = largest_bits(bits[chunk * CHUNK : (chunk + 1) * CHUNK])
+        top = max(top, tops[chunk])
+    if top > 0:
+        sets.top[i] = max(sets.top[i], as_number(top))
+    floor = sets.top[i] - 2 * error
+    least = as_bits(floor)
+    for chunk in range(len(tops)):
+        if tops[chunk] >= least:
+            for j in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_atoms)):
+                if values[j] > floor:
+                    note(columns, sets, i, first + j)
+
+
+@compiled
+def largest_bits(bits):
+    """Return the largest of some integers and zero."""
+    top = np.int32(0)
+    for j in range(len(bits)):
+        top = max(top, bits[j])
+    return top
+
+
+@compiled
+def as_number(bits):
+    """Return the single-precision number of which these are the bits."""
+    return np.float64(np.int32(bits).view(np.float32))
+
+
+@compiled
+def as_bits(number):
+    """Return the bits of the next smaller positive number in single precision, or zero."""
+    return max(np.float32(number).view(np.int32) - 1, 0)
 
 
 @inlined
@@ -230,6 +281,79 @@ def descend(columns, sets, i):
         for a in range(sets.size[i]):
             sets.values[i, a] = max(sets.values[i, a] + length * sets.slack[i, a], 0.0)
         refresh(problem, sets, i)
+
+
+@compiled
+def grow_by_gram(columns, sets, running, correlations, gram, errors):
+    """Let each sample take steps until it has its codes, from the products of atoms.
+
+    Parameters
+    ----------
+    running
+        The samples that `correlations` belong to.
+    correlations
+        dᵀy / (‖d‖ ‖y‖) (sample, atom), in single precision.
+    gram
+        Products of atoms of unit length in units of `STEP`, (atom, atom), int16.
+    errors
+        Bounds of the errors of a correlation and of a product.
+
+    Returns
+    -------
+    The number of samples that are moved to the head of `running`: those whose residual is so small
+    that errors would list too many atoms.
+    """
+    left = np.empty(TILE, np.float32)
+    n_left = 0
+    for row in range(len(running)):
+        i = running[row]
+        unfinished = True
+        while unfinished:
+            if not list_by_gram(columns, sets, i, correlations[row], gram, errors, left):
+                break
+            unfinished = step(columns, sets, i)
+        if unfinished:
+            running[n_left] = i
+            n_left += 1
+    return n_left
+
+
+@compiled
+def list_by_gram(columns, sets, i, correlations, gram, errors, left):
+    """List the atoms that may correlate most with the residual; tell whether these are few."""
+    size, n_atoms = sets.size[i], len(correlations)
+    taken = sets.atoms[i, :size]
+    scaled = np.empty(size + -size % 4, np.float32)
+    scaled[size:] = 0
+    rows = np.zeros(len(scaled), np.int64)
+    error = np.float64(errors[0])
+    for a in range(size):
+        value = sets.values[i, a] / columns.inverse[taken[a]]
+        error += errors[1] * abs(value)
+        scaled[a], rows[a] = value * STEP, taken[a]
+    sets.n_found[i], sets.top[i] = 0, 0.0
+    for first in range(0, n_atoms, TILE):
+        n_tile = min(TILE, n_atoms - first)
+        tile = left[:n_tile]
+        tile[:] = correlations[first : first + n_tile]
+        for a in range(0, len(scaled), 4):
+            subtract_rows(scaled[a : a + 4], gram, rows[a : a + 4], first, tile)
+        list_tile(columns, sets, i, tile, first, error)
+    return 2 * error <= MOST_ERROR * sets.top[i]
+
+
+@inlined
+def subtract_rows(scales, gram, rows, first, tile):
+    """Subtract multiples of four rows of a matrix, from column `first` on."""
+    last = first + len(tile)
+    p, q = gram[rows[0], first:last], gram[rows[1], first:last]
+    r, s = gram[rows[2], first:last], gram[rows[3], first:last]
+    a, b, c, d = scales[0], scales[1], scales[2], scales[3]
+    for j in range(len(tile)):
+        tile[j] -= (
+            a * np.float32(p[j]) + b * np.float32(q[j])
+            + c * np.float32(r[j]) + d * np.float32(s[j])
+        )  # fmt: skip
 
 
 @compiled
