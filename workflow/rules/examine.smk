@@ -1,5 +1,9 @@
 """Trained SAEs on activations: rows drawn, the SAE read and checked, questions, and the page."""
 
+import shlex
+
+from sae_surgery import examination, loaders
+
 
 localrules:
     present,
@@ -8,7 +12,7 @@ localrules:
 
 EXAMINED = f"{RESULTS}/examine"
 EXAMINATION = RUN.examination
-# A file `reading.nc` and the folders `learned` and `answers` of each SAE, named as it is.
+# Each SAE has a folder of its name, with `reading.nc`, `learned/` and `answers/`.
 
 
 wildcard_constraints:
@@ -30,8 +34,6 @@ def files_of(path):
 
 def sae_files(w):
     """Return the files that an SAE is read from."""
-    from sae_surgery import loaders
-
     try:
         return list(map(str, loaders.files(Path(examined(w).path), examined(w).format)))
     except SurgeryError as error:
@@ -45,8 +47,6 @@ def rows_of(w):
 
 def option(name, value):
     """Return an option with its value, shell-quoted; nothing if there is none."""
-    import shlex
-
     values = value if isinstance(value, (list, tuple)) else [value] if value else []
     return f"{name} {shlex.join(map(str, values))}" if values else ""
 
@@ -60,10 +60,20 @@ def sizes(factor, base=costs.BASE_MB):
     return asked
 
 
+def memory_to_load(w, input, attempt):
+    """Return the memory that reading an SAE takes; of activations only blocks are held."""
+    size_mb = sum(Path(path).stat().st_size for path in input.sae) // 10**6
+    held = 2 * costs.BASE_MB + 6 * size_mb + EXAMINATION.samples // 15
+    return attempt * (held + SNAKEMAKE_MB * ON_CLUSTER)
+
+
+def modules(package, names):
+    """Return the modules of parts, which no step imports by name."""
+    return [f"{package.__name__}.{name}" for name in names]
+
+
 def sae_option(w):
     """Return the options that name an SAE, for the questions that need its encoder."""
-    from sae_surgery import examination
-
     if "encode" not in (examination.trait(w.question, "needs") or ()):
         return ""
     sae = examined(w)
@@ -111,8 +121,7 @@ rule load:
         f"{BENCHMARKS}/load/{{sae}}.tsv"
     threads: 4
     resources:
-        mem_mb=lambda w, input, attempt: attempt
-        * (2 * costs.BASE_MB + 6 * EXAMINATION.samples // 100 + 6 * size_mb_of(input.sae)),
+        mem_mb=memory_to_load,
         runtime=lambda w, attempt: attempt * 3 * costs.BASE_MINUTES,
     params:
         sae=lambda w: option("--sae", examined(w).path),
@@ -121,16 +130,11 @@ rule load:
         activations=lambda w: option("--activations", examined(w).rows.activations),
         counted=EXAMINATION.counted,
         seed=EXAMINATION.seeds[0],
-        code=step_digest("load"),
+        code=step_digest("load", *modules(loaders, loaders.available())),
     shell:
         "python -m sae_surgery load {params.sae} {params.format} --rows {input.rows}"
         " {params.activations} --counted {params.counted} --seed {params.seed} {params.overrule}"
         " --threads {threads} --output {output.reading} 2> {log}"
-
-
-def size_mb_of(files):
-    """Return the size of files, in megabytes."""
-    return sum(Path(file).stat().st_size for file in files) // 10**6
 
 
 rule learn:
@@ -159,8 +163,6 @@ rule learn:
 
 def learned_beside(w):
     """Return the learned dictionaries that a question compares with."""
-    from sae_surgery import examination
-
     if "learned" not in (examination.trait(w.question, "needs") or ()):
         return []
     return [f"{EXAMINED}/{w.sae}/learned/{name}.nc" for name in EXAMINATION.learned]
@@ -168,8 +170,6 @@ def learned_beside(w):
 
 def readings_beside(w):
     """Return the readings of other SAEs that a question compares with."""
-    from sae_surgery import examination
-
     if "beside" not in (examination.trait(w.question, "needs") or ()):
         return []
     return [f"{EXAMINED}/{name}/reading.nc" for name in EXAMINATION.beside(w.sae)]
@@ -196,7 +196,7 @@ rule ask:
         beside=lambda w, input: option("--beside", list(input.beside)),
         sae=sae_option,
         seed=EXAMINATION.seeds[0],
-        code=lambda w: step_digest("ask", f"sae_surgery.examination.{w.question}"),
+        code=lambda w: step_digest("ask", *modules(examination, [w.question])),
     shell:
         "python -m sae_surgery ask {wildcards.question} --rows {input.rows}"
         " --reading {input.reading} {params.learned} {params.beside} {params.sae}"
@@ -218,7 +218,7 @@ rule present:
         f"{LOGS}/present.log",
     params:
         run=RUN.name,
-        code=step_digest("present"),
+        code=step_digest("present", *modules(examination, EXAMINATION.questions)),
     shell:
         "python -m sae_surgery present --run {params.run} --rows {input.rows}"
         " --readings {input.readings} --answers {input.answers}"

@@ -42,11 +42,26 @@ def solve_lasso(
     ValueError
         If no λ gives codes of that L0.
     """
-    norms = np.maximum(np.linalg.norm(dictionary, axis=0), SMALLEST_NORM)
-    unit = (dictionary / norms).astype(np.float32)
+    (unit,), norms = on_unit_atoms(dictionary), _norms(dictionary)
     lam, codes = lasso_at_l0(tensor(observations), tensor(unit), l0, non_negative=not signed)
-    values = codes.values / torch.from_numpy(norms)[codes.atoms]
-    return lam, SparseCodes(codes.counts, codes.atoms, values, codes.n_atoms)
+    return lam, _scaled(codes, 1 / norms)
+
+
+def on_unit_atoms(dictionary: np.ndarray, *codes: SparseCodes) -> tuple:
+    """Return a dictionary (obs, atom) with atoms of unit length, and codes with respect to it."""
+    norms = _norms(dictionary)
+    unit = (dictionary / norms).astype(np.float32)
+    return (unit, *(_scaled(each, norms) for each in codes))
+
+
+def _norms(dictionary: np.ndarray) -> np.ndarray:
+    return np.maximum(np.linalg.norm(dictionary, axis=0), SMALLEST_NORM)
+
+
+def _scaled(codes: SparseCodes, factors: np.ndarray) -> SparseCodes:
+    """Return codes with those of each atom multiplied by its factor (atom,)."""
+    values = codes.values * torch.from_numpy(factors).double()[codes.atoms]
+    return SparseCodes(codes.counts, codes.atoms, values, codes.n_atoms)
 
 
 def refit(

@@ -6,14 +6,16 @@ from typing import ClassVar
 import numpy as np
 
 from sae_surgery.examination import HELD_OUT, LEARN, _solving
-from sae_surgery.examination._codes import errors, explained, mean_l0, ratio, spread
-from sae_surgery.examination._iterations import iterations_worth
-from sae_surgery.examination.base import Answer, Question, Row, Subject
+from sae_surgery.examination._codes import errors, explained, mean_l0, pick, ratio, spread
+from sae_surgery.examination.base import Answer, Question, Row, Subject, tensor
 from sae_surgery.inference.sparse import SparseCodes
+from sae_surgery.inference.worth import iterations_worth
 
+ITERATIONS = (0, 1, 2, 3, 5, 10, 20, 50, 100, 200)
+"""Of FISTA, at which its objective is shown."""
+MOST_ITERATED = 256
+"""Held-out samples that it is run on."""
 MAGNITUDES, SUPPORT, GAP = "magnitudes", "support", "gap"
-SMALLEST_GAP = 0.005
-"""Gain in explained variance below which it is not divided."""
 
 
 class Encoder(Question):
@@ -59,8 +61,8 @@ class Encoder(Question):
             solved, lam, said = _solve(subject, split)
             notes += said
             rows += _scores(subject, split, solved)
-            if split == HELD_OUT and lam is not None:
-                found, said = _iterations(subject, lam)
+            if split == HELD_OUT and lam is not None and not subject.signed:
+                found, said = _iterations(subject, lam, solved["lasso"])
                 rows += found
                 notes += said
         return Answer(rows, list(dict.fromkeys(notes)))
@@ -112,16 +114,20 @@ def _scores(subject: Subject, split: str, solved: Mapping[str, SparseCodes]) -> 
         yield Row("refitted", "shrinkage", float(refitted / own), split=split)
 
 
-def _iterations(subject: Subject, lam: float) -> tuple[list[Row], list[str]]:
+def _iterations(subject: Subject, lam: float, best: SparseCodes) -> tuple[list[Row], list[str]]:
     """Return how far FISTA has come after some iterations, from zero and from the encoder."""
-    y, codes = subject.observations[HELD_OUT], subject.codes[HELD_OUT]
-    worth = iterations_worth(y, subject.dictionary, codes, lam, subject.signed)
+    some = np.arange(min(len(subject.observations[HELD_OUT]), MOST_ITERATED))
+    y, own = subject.observations[HELD_OUT][some], pick(subject.codes[HELD_OUT], some)
+    unit, own, best = _solving.on_unit_atoms(subject.dictionary, own, pick(best, some))
+    worth = iterations_worth(tensor(y), tensor(unit), own, lam, ITERATIONS[-1])
+    penalty = lam * best.values.abs().sum() / len(some)
+    least = errors(y, best, unit).mean() / 2 + float(penalty)
+    curves = {"from_zero": worth.from_zeros, "from_encoder": worth.from_codes}
     rows = [
-        Row(start, "objective_excess", float(value), at=float(count))
-        for start, values in (("from_zero", worth.cold), ("from_encoder", worth.warm))
-        for count, value in zip(worth.iterations, values, strict=True)
+        Row(start, "objective_excess", float(curve.objective[at] / least - 1), at=float(at))
+        for start, curve in curves.items()
+        for at in ITERATIONS
     ]
-    if worth.reached is None:
-        note = f"FISTA from zero does not come to the encoder's codes in {worth.iterations[-1]} "
-        return rows, [note + "iterations."]
-    return [*rows, Row("encoder", "iterations_worth", float(worth.reached))], []
+    if worth.by_objective is None:
+        return rows, [f"FISTA from zero takes more than {ITERATIONS[-1]} iterations to come there."]
+    return [*rows, Row("encoder", "iterations_worth", float(worth.by_objective))], []

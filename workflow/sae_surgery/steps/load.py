@@ -88,7 +88,7 @@ def load(
     origin = Origin(
         f"Trained SAE {sae_path} on {rows_path.stem}",
         settings | {"overrule": list(overrule)},
-        source_digest(__name__),
+        source_digest(__name__, f"{loaders.__name__}.{sae.format}"),
         {"rows": rows.digest},
         threads=threads,
     )

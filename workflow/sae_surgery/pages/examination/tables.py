@@ -22,11 +22,21 @@ class Table:
 def tables(given: Given) -> Iterator[Table]:
     """Yield the tables of an answer."""
     single = given.rows[given.rows["at"].isna()]
-    if not single.empty:
-        yield _table(given, single, "Single numbers", ["quantity", "split"])
+    for quantities in _alike(single):
+        rows = single[single["quantity"].isin(quantities)]
+        caption = "; ".join(given.question.quantities[each] for each in quantities)
+        yield _table(given, rows, caption, ["quantity", "split"])
     curves = given.rows[given.rows["at"].notna()]
     for quantity, rows in curves.groupby("quantity", sort=False):
         yield _table(given, rows, given.question.quantities[quantity], ["split", "at"])
+
+
+def _alike(rows: pd.DataFrame) -> list[list[str]]:
+    """Return groups of quantities that are of the same conditions."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for quantity, some in rows.groupby("quantity", sort=False):
+        groups.setdefault(tuple(dict.fromkeys(some["condition"])), []).append(str(quantity))
+    return list(groups.values())
 
 
 def title_of(given: Given, condition: str) -> str:

@@ -70,7 +70,7 @@ def _on_encoder(given: Given) -> str:
     mostly = "its support" if share >= 0.5 else "its magnitudes"
     return (
         f"{begins}: {percent(removed, 0)} of what it leaves unexplained is the encoder's fault, "
-        f"{100 * max(share, 1 - share):.0f} % of that due to {mostly}."
+        f"{100 * min(max(share, 1 - share), 1):.0f} % of that due to {mostly}."
     )
 
 
