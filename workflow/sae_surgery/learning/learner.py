@@ -48,7 +48,7 @@ class Learner:
         ]
         self.change: list[float] = []
         self.objectives: list[float] = []
-        self.n_replaced = 0
+        self.n_replaced, self.exhausted = 0, False
         self.converged = False
 
     def round(self, count: int) -> None:
@@ -56,10 +56,7 @@ class Learner:
         settings, penalty = self.settings, self.penalty(count)
         # Random numbers of a round are its own, so that there is no state to be kept.
         draws = np.random.default_rng((self.seed, count))
-        exhausted = settings.exhausted(self.objectives)
-        if settings.looks(count) and not exhausted:
-            self.objectives.append(self._objective(self.penalty(count - 1)))
-            self.n_replaced = self._replace(draws)
+        self._search(count, draws)
         before = self.rows.clone()
         # Summed anew, or rounding errors of many exchanges would add up.
         sums = CodeSums(self.rows)
@@ -77,17 +74,32 @@ class Learner:
         self.change.append(float((self.rows - before).norm() / before.norm()))
         if not math.isfinite(self.change[-1]):
             self.rows = before
-        self.converged = self._rests(count, exhausted or settings.settles(count, self.n_replaced))
+        self.converged = self._rests(count)
 
     def penalty(self, count: int) -> float:
         """Return λ of a round, counted from 0."""
         return self.settings.penalty(count)
 
+    def _search_penalty(self) -> float:
+        """Return λ of the codes whose remainders fresh atoms are made of.
+
+        At the first λ few atoms explain a sample. At the last, they would explain what they lack.
+        """
+        return self.penalty(0)
+
     def _redundancy_limit(self) -> float:
         return redundancy_limit(self.rows.cpu().numpy())
 
-    def _rests(self, count: int, searched: bool) -> bool:
-        """Return whether learning is done with round `count`, given whether the search is."""
+    def _search(self, count: int, draws: np.random.Generator) -> None:
+        """Begin a round with a look for atoms to replace, if it is time for one."""
+        self.exhausted = self.settings.exhausted(self.objectives)
+        if self.settings.looks(count) and not self.exhausted:
+            self.objectives.append(self._objective(self.penalty(count - 1)))
+            self.n_replaced = self._replace(self.useless(), draws)
+
+    def _rests(self, count: int) -> bool:
+        """Return whether a round, counted from 0, was the last one needed."""
+        searched = self.exhausted or self.settings.settles(count, self.n_replaced)
         return searched and self.change[-1] < self.settings.tolerance
 
     def _infer(
@@ -107,9 +119,8 @@ class Learner:
             length += float(codes.values.sum())
         return (fit + penalty * length) / sum(map(len, self.batches))
 
-    def _replace(self, draws: np.random.Generator) -> int:
-        """Let atoms that are of no use begin anew; return their number."""
-        useless = self.useless()
+    def _replace(self, useless: np.ndarray, draws: np.random.Generator) -> int:
+        """Let atoms that are of no use (atom,) begin anew; return their number."""
         if not useless.any():
             return 0
         kept = self.rows[torch.from_numpy(~useless)]
@@ -120,27 +131,28 @@ class Learner:
         return len(replaced)
 
     def _remainders(self, kept: Tensor, draws: np.random.Generator) -> Tensor:
-        """Return of samples, or of some, what atoms that are kept do not explain (sample, obs).
-
-        At the first λ: few atoms explain a sample. At the last, they would explain what they lack.
-        """
+        """Return of samples, or of some, what atoms that are kept do not explain (sample, obs)."""
         samples = torch.cat(self.batches)
         if len(samples) > MAX_COMPARED:
             samples = samples[draws.choice(len(samples), MAX_COMPARED, replace=False)]
         if not len(kept):
             return samples
-        codes = self._infer(samples, kept, None, self.penalty(0))
+        codes = self._infer(samples, kept, None, self._search_penalty())
         return remainder(samples, kept, codes)
 
     def useless(self) -> np.ndarray:
         """Tell which atoms (atom,) hardly any sample shares, or are made of a few others."""
+        energy, sharing = self._energies()
+        return useless_atoms(self.rows.cpu().numpy(), energy, sharing, self.limit)
+
+    def _energies(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return Σ z² of each atom (atom,) and how many samples share it (atom,)."""
         atoms, values = (
             torch.cat([getattr(codes, name) for codes in self.codes]).cpu().numpy()
             for name in ("atoms", "values")
         )
         energy, fourth = (np.bincount(atoms, values**power, len(self.rows)) for power in (2, 4))
-        sharing = energy**2 / np.maximum(fourth, np.finfo(float).tiny)
-        return useless_atoms(self.rows.cpu().numpy(), energy, sharing, self.limit)
+        return energy, energy**2 / np.maximum(fourth, np.finfo(float).tiny)
 
     def usage(self) -> Tensor:
         """Return the share of the samples that use an atom (atom,)."""

@@ -21,7 +21,9 @@ class DlScaled(Method):
     """Incremental dictionary learning on train, and exact codes.
 
     It is no method of the paper's. What it knows are observations and the number of atoms; see
-    `sae_surgery.learning.incremental` for what it does.
+    `sae_surgery.learning.incremental` for what it does. With the setting `l0` it holds that mean
+    number of codes, see `sae_surgery.learning.aimed`, and counts as useless those atoms only that
+    hardly any sample shares.
     """
 
     title = "DL (scaled)"
