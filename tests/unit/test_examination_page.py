@@ -132,6 +132,11 @@ def test_the_sentence_on_recombination_follows_its_numbers(own, apart, said):
     assert said in sentence
 
 
+def test_where_nothing_was_planted_the_sentence_says_why():
+    (sentence,) = verdict(finding("mine", given("planted", [], ["Codes may be negative."])))
+    assert sentence == "Nothing was planted: Codes may be negative."
+
+
 def test_the_page_needs_no_other_file(findings):
     page = as_html(findings, "Title")
     assert '<meta name="viewport" content="width=device-width' in page

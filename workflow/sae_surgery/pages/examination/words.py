@@ -2,6 +2,8 @@
 
 import math
 
+from sae_surgery.examination import HELD_OUT
+from sae_surgery.examination.encoder import SOLVED
 from sae_surgery.pages.examination.findings import Finding, Given, Number
 
 SMALL = 0.005
@@ -51,13 +53,16 @@ def verdict(finding: Finding) -> list[str]:
 
 
 def _on_encoder(given: Given) -> str:
-    own, best = (given.number(name, "explained_variance") for name in ("encoder", "omp"))
-    gap, removed = given.number("gap", "gain"), given.number("gap", "removed")
-    l0 = given.number("encoder", "l0")
+    own = given.number("encoder", "explained_variance", HELD_OUT)
+    solved = {name: given.number(name, "explained_variance", HELD_OUT) for name in SOLVED}
+    name = max((name for name in solved if solved[name].known), key=lambda each: solved[each].value)
+    best, how = solved[name], given.question.conditions[name]
+    gap, removed = (given.number("gap", each, HELD_OUT) for each in ("gain", "removed"))
+    l0 = given.number("encoder", "l0", HELD_OUT)
     begins = (
         f"With {number(l0.value)} active atoms a sample the encoder explains {percent(own)} of the "
         f"variance of held-out rows, and codes solved for on its own decoder, with as many, "
-        f"{percent(best)}"
+        f"{percent(best)} ({how})"
     )
     if not gap.known:
         return f"{begins}."
@@ -65,7 +70,7 @@ def _on_encoder(given: Given) -> str:
         return f"{begins}: solving gains next to nothing, and the encoder is not at fault."
     if gap.low <= 0:
         return f"{begins}: no difference that these samples can show."
-    parts = {name: given.number(name, "gain").value for name in ("magnitudes", "support")}
+    parts = {each: given.number(each, "gain", HELD_OUT).value for each in ("magnitudes", "support")}
     share = parts["support"] / gap.value
     mostly = "its support" if share >= 0.5 else "its magnitudes"
     return (
@@ -107,6 +112,8 @@ def _on_planted(given: Given) -> str:
     def f1(condition: str, split: str) -> float:
         return given.at(condition, "f1", 1.0, split).value
 
+    if given.rows.empty:
+        return f"Nothing was planted: {' '.join(given.notes)}"
     names = given.question.conditions
     solved = [name for name in names if name != "encoder" and math.isfinite(f1(name, "own"))]
     best = max(solved, key=lambda name: f1(name, "own") + f1(name, "recombined"))
