@@ -19,6 +19,7 @@
 #   results/<run>/<protocol>/comparison.{html,md,csv}           published numbers beside the run's
 #   results/<run>/<protocol>/claims.{md,csv}                    which of the paper's claims hold
 #   results/<run>/<protocol>/numbers.json                       every number that the manuscript may quote
+#   results/<run>/examine/page.{html,md,csv}                    what is said of trained SAEs
 #   paper/main.pdf                                              the manuscript, of the run made last
 #   results/<run>/{logs,benchmarks}/<step>/...                  standard error; seconds and memory
 #   results/<run>/manifest.json, timeline.{pdf,png}             how the run went, nobody's input
@@ -68,6 +69,7 @@ include: "workflow/rules/verdict.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/examine.smk"
 
 
 # So that the lines of progress can say how much time is left.

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sae_surgery import __version__, figures, surgeries
+from sae_surgery import __version__, examination, figures, surgeries
 from sae_surgery.errors import SurgeryError
 from sae_surgery.pages import claims
 from sae_surgery.steps import _arguments as types
@@ -29,6 +29,7 @@ from sae_surgery.steps._arguments import (
     optional_file,
     output,
     settings,
+    some_files,
     tables,
     written,
 )
@@ -36,6 +37,12 @@ from sae_surgery.steps._arguments import (
 EXIT_USER_ERROR = 2
 
 DATA = file("--data", "data_path", "data file of the cell")
+THREADS = argument(
+    "--threads",
+    type=types.threads,
+    default=os.cpu_count(),
+    help="processor threads (default: all)",
+)
 MACHINE = (
     argument(
         "--device",
@@ -43,12 +50,7 @@ MACHINE = (
         default="auto",
         help="auto (CUDA where there is one), cpu or cuda (default: auto)",
     ),
-    argument(
-        "--threads",
-        type=types.threads,
-        default=os.cpu_count(),
-        help="processor threads (default: all)",
-    ),
+    THREADS,
 )
 CONFIG = argument(
     "config_path",
@@ -65,6 +67,22 @@ PROTOCOL = argument(
     help="way of measuring (default: paper)",
 )
 OUTPUT_DIR = argument("--output-dir", type=types.folder, required=True, help="folder to write to")
+
+ACTIVATIONS = argument(
+    "--activations", type=types.path, required=True, help="file or folder of activations"
+)
+OOD = argument("--ood", type=types.path, help="activations out of distribution")
+LABELS = optional_file("--labels", "labels", ".npy file of a label for each row")
+SEED = argument("--seed", type=types.seed, default=0, help="seed (default: 0)")
+SAE = argument(
+    "--sae", dest="sae_path", type=types.path, required=True, help="file or folder of the SAE"
+)
+FORMAT = argument("--format", help="library that wrote the SAE (default: recognised)")
+OVERRULE = argument(
+    "--overrule", nargs="+", default=[], help="faults of the check on loading to pass over"
+)
+ROWS = file("--rows", "rows_path", "file of `sae-surgery sample`")
+READING = file("--reading", "reading_path", "file of `sae-surgery load`")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -433,6 +451,114 @@ COMMANDS = (
             ),
         ),
         recorded=False,
+    ),
+    Command(
+        "examine",
+        "Examine trained SAEs on activations. Is the encoder at fault or the decoder? Writes a "
+        "configuration, results/<name>/examine.yaml, prints it, and lets Snakemake compute it; "
+        "results/<name>/examine/page.html answers. What follows `--` goes to Snakemake.",
+        (
+            argument(
+                "--sae",
+                type=types.path,
+                nargs="+",
+                required=True,
+                help="file or folder of a trained SAE; several are compared",
+            ),
+            argument(
+                "--activations",
+                type=types.path,
+                nargs="+",
+                required=True,
+                help="file or folder of activations (row, dimension); one for all, or one each",
+            ),
+            OOD,
+            LABELS,
+            argument("--name", help="name of the run (default: after the SAE)"),
+            FORMAT,
+            OVERRULE,
+            argument("--samples", type=types.count, help="rows that codes are solved for"),
+            argument("--seeds", type=types.seed, nargs="+", action=types.Distinct, help="seeds"),
+            argument(
+                "--no-rivals", action="store_true", help="learn no dictionaries to compare with"
+            ),
+            argument("--dry-run", action="store_true", help="show what would run"),
+            argument("--profile", help="profile of Snakemake, such as slurm"),
+            argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="for Snakemake"),
+        ),
+        recorded=False,
+    ),
+    Command(
+        "sample",
+        "Draw rows of activations for an examination. They are split into rows to learn from and "
+        "held-out ones, and looked through for repetitions.",
+        (
+            ACTIVATIONS,
+            OOD,
+            LABELS,
+            argument("--samples", type=types.count, default=20_000, help="rows (default: 20000)"),
+            argument("--held-out", type=float, default=0.25, help="share (default: 0.25)"),
+            SEED,
+            output(),
+        ),
+    ),
+    Command(
+        "load",
+        "Read a trained SAE, check that it was read rightly, and encode rows by it. Faults that "
+        "--overrule does not name are errors.",
+        (
+            SAE,
+            FORMAT,
+            ROWS,
+            ACTIVATIONS,
+            argument("--counted", type=types.count, default=100_000, help="rows to count over"),
+            SEED,
+            OVERRULE,
+            THREADS,
+            output(),
+        ),
+    ),
+    Command(
+        "learn",
+        "Learn a dictionary beside a trained SAE. It has the decoder's size, and is learned on the "
+        "same rows at the encoder's mean number of active atoms.",
+        (
+            ROWS,
+            READING,
+            SEED,
+            argument("--started", action="store_true", help="start from the decoder"),
+            THREADS,
+            output(),
+        ),
+    ),
+    Command(
+        "ask",
+        "Answer one question about a trained SAE on activations. docs/examine.md says what each "
+        "answer means.",
+        (
+            choice("QUESTION", examination.available()),
+            ROWS,
+            READING,
+            some_files("--learned", "learned_paths", "learned dictionaries"),
+            some_files("--beside", "beside_paths", "other SAEs' readings"),
+            argument("--sae", dest="sae_path", type=types.path, help="the SAE, for its encoder"),
+            FORMAT,
+            SEED,
+            THREADS,
+            output(),
+        ),
+    ),
+    Command(
+        "present",
+        "Write the page on trained SAEs. HTML in one file, the same as Markdown, and all numbers "
+        "as CSV, from the files of `sae-surgery ask`.",
+        (
+            argument("--run", dest="run_name", required=True, help="name of the run"),
+            files("--rows", "rows_paths", "files of rows"),
+            files("--readings", "readings_paths", "files of readings"),
+            files("--answers", "answers_paths", "files of answers"),
+            OUTPUT_DIR,
+        ),
     ),
     Command("methods", "List the methods. Name, family and title of each.", (), recorded=False),
     Command(

@@ -60,6 +60,31 @@ REQUIRED: dict[str, dict[str, tuple[str, ...]]] = {
     "verdict": {"gain": ("method", "n_latents", "metric", "part", "seed")},
     "table": {"title": ("method",), "family": ("method",)},
     "benchmarks": {"comparison": ("row",), "contestant": ("row",), "median": ("row",)},
+    "rows": {
+        "observations": ("sample", "obs"),
+        "row": ("sample",),
+        "split": ("sample",),
+        "seen": ("sample",),
+    },
+    "reading": {
+        "dictionary": ("obs", "atom"),
+        "bias": ("obs",),
+        "fired": ("atom",),
+        "observations": ("sample", "obs"),
+        "n_active": ("sample",),
+        "atom_index": ("entry",),
+        "value": ("entry",),
+    },
+    "learned": {"dictionary": ("obs", "atom")},
+    "answer": {
+        "condition": ("row",),
+        "quantity": ("row",),
+        "split": ("row",),
+        "at": ("row",),
+        "value": ("row",),
+        "low": ("row",),
+        "high": ("row",),
+    },
 }
 """Variables, with their dimensions, that a file of each kind must hold (if its status is ok)."""
 
@@ -73,6 +98,7 @@ OPTIONAL: dict[str, dict[str, tuple[str, ...]]] = {
         "offset": ("seed", "obs"),
         "scale": ("seed",),
     },
+    "rows": {"label": ("sample", "class"), "class": ("class",)},
 }
 """Variables that it may hold."""
 

@@ -32,7 +32,9 @@ def _log(items: Iterable[Item], label: str) -> Iterator[Item]:
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
+            spent = now - start
             of_total = f" of {total}" if total else ""
-            print(f"{label}: {done}{of_total} after {now - start:.0f} s", file=sys.stderr)
+            left = f", about {spent * (total / done - 1):.0f} s left" if total and done else ""
+            print(f"{label}: {done}{of_total} after {spent:.0f} s{left}", file=sys.stderr)
         yield item
     print(f"{label}: done in {time.monotonic() - start:.1f} s", file=sys.stderr)

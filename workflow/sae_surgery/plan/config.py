@@ -14,7 +14,8 @@ from sae_surgery import figures, methods, surgeries
 from sae_surgery import problems as problem_parts
 from sae_surgery.errors import SurgeryError, did_you_mean
 from sae_surgery.parts import wrong_type
-from sae_surgery.plan import documents, schemas
+from sae_surgery.plan import documents, examination, schemas
+from sae_surgery.plan.examination import Examination
 from sae_surgery.plan.models import NamedModel, missing_files, wrong_models
 from sae_surgery.problems.base import Problem
 
@@ -107,6 +108,8 @@ class Run:
     comparison: Mapping[str, Any]
     """When a number agrees with the published one."""
     experiments: Mapping[str, Experiment]
+    examination: Examination
+    """Trained SAEs that are examined on activations."""
 
     @property
     def cells(self) -> dict[str, Problem]:
@@ -223,6 +226,7 @@ def load(config: Mapping[str, Any]) -> Run:
     problems += [line for lines in wrong_parts.values() for line in lines]
     settings = {name: each for name, each in config["settings"].items() if name not in wrong_parts}
     problems += wrong_models(config["models"], settings)
+    problems += examination.wrong(config["examine"])
     if problems:
         raise ConfigError(problems)
     models = {name: NamedModel.of(name, given) for name, given in config["models"].items()}
@@ -257,6 +261,7 @@ def load(config: Mapping[str, Any]) -> Run:
         models=models,
         comparison=config["comparison"],
         experiments=experiments,
+        examination=Examination.of(config["examine"]),
     )
     _require_own_name(run)
     return run

@@ -62,6 +62,11 @@ def files(flag: str, dest: str, text: str) -> Argument:
     return file(flag, dest, text, nargs="+", action=Distinct)
 
 
+def some_files(flag: str, dest: str, text: str) -> Argument:
+    """Declare an option whose values are files to read, none if it is left out."""
+    return file(flag, dest, text, nargs="+", default=[], required=False)
+
+
 def written(flag: str, text: str, dest: str | None = None, required: bool = True) -> Argument:
     """Declare an option whose value is a file to write."""
     options = {"type": new_file, "required": required, "help": text}
@@ -123,8 +128,22 @@ def threads(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """Read a number of things, at least one."""
+    if not _is_whole(text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def _is_whole(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= documents.LONGEST_NUMBER
+
+
+def path(text: str) -> Path:
+    """Read the path of a file or a folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name; a file or a folder is needed")
+    return Path(text)
 
 
 def existing_file(text: str) -> Path:

@@ -1,0 +1,1 @@
+"""The page on trained SAEs: what was asked of each on activations, and what came out."""
