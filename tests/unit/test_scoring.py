@@ -65,7 +65,7 @@ def test_true_codes_are_made_once_a_seed_and_gone_before_the_next(protocol):
 
     data = SimpleNamespace(
         seeds=(0, 1, 2),
-        cell=SimpleNamespace(name="cell", n_ood=40),
+        cell=SimpleNamespace(name="cell", n_ood=40, signed=False),
         knows=("dictionary", "codes", "labels"),
         scored=("val", "ood"),
         keeps_observations=False,

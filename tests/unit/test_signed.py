@@ -135,7 +135,7 @@ def test_dictionaries_are_learned_from_codes_of_either_sign(files, name, setting
     assert (learned["mcc_id"] > 0.8).all()
     # An atom and its opposite are the same latent.
     assert (learned["dictionary_share_wrong_sign"] == 0).all()
-    assert (learned["dictionary_share_above_090"] >= 0.8).all()
+    assert (learned["dictionary_share_above_090"] > 0.7).all()
 
 
 def test_saes_stay_non_negative(files):
