@@ -494,6 +494,9 @@ def _examine(steps: Any) -> None:
     parser.add_argument("--samples", type=_count, help="rows that codes are solved for")
     parser.add_argument("--seeds", type=_seed, nargs="+", action=_Distinct, help="seeds")
     parser.add_argument(
+        "--questions", nargs="+", help=f"only these of {', '.join(examination.available())}"
+    )
+    parser.add_argument(
         "--no-rivals", action="store_true", help="learn no dictionaries to compare with"
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would run")
