@@ -21,13 +21,13 @@ COMPARISONS = (
     "dictionary_learning",
     "dictionary_scaling",
     "fair_autoencoders",
-    "wider_kernels",
-    "longer_training",
     "sae_training",
     "evaluation",
     "memory",
 )
 """Modules with a function `comparisons(quick)`, in the order in which they run."""
+CONFIGURED = ("longer_training", "wider_kernels")
+"""Comparisons of before that are configurations of the workflow now."""
 REPEATS, PATIENCE = 7, 6.0
 QUICK_REPEATS, QUICK_PATIENCE = 3, 2.0
 
@@ -66,6 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _beginning(text: str) -> str:
+    moved = [name for name in CONFIGURED if text and name.startswith(text)]
+    if moved:
+        commands = "; ".join(f"snakemake tables --configfile config/{name}.yaml" for name in moved)
+        raise argparse.ArgumentTypeError(f"{', '.join(moved)} is no benchmark any more: {commands}")
     if not any(name.startswith(text) for name in COMPARISONS):
         allowed = ", ".join(COMPARISONS)
         raise argparse.ArgumentTypeError(f"no comparison begins with {text!r}; there are {allowed}")

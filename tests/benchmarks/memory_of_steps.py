@@ -78,7 +78,7 @@ class Chain:
         self.cell, self.folder = cell, folder
         self.runs = {protocol: run_of(cell, protocol, seeds) for protocol in PROTOCOLS}
         self.large = cell.n_latents >= LARGE
-        self.methods = [each for each in methods.available() if not self._is_left_out(each)]
+        self.methods = [each for each in methods.usual() if not self._is_left_out(each)]
 
     def steps(self) -> Iterator[Step]:
         """Yield the steps."""
@@ -128,7 +128,7 @@ class Chain:
     def _is_left_out(self, name: str) -> bool:
         """Return whether a method cannot run on the cell, or would take too long here."""
         slow = name in {"dl_lista", "lista_oracle"} and self.large
-        return slow or costs.is_skipped(self.cell, name)
+        return slow or costs.is_skipped(self.cell, name, self.runs["paper"])
 
     def _operated(self, protocol: str, name: str) -> Iterator[Step]:
         """Do a surgery on one patient, and score it."""

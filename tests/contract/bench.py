@@ -15,9 +15,13 @@ SEEDS = (0, 1, 2)
 BRIEF = {"epochs": 2, "max_rounds": 3, "max_steps": 20, "n_iter": 10}
 """Budgets that keep the contract quick, for the methods that have such a setting."""
 
+SAVED = Path(__file__).parents[1] / "fixtures" / "saved.npz"
+"""A trained SAE that fits `CELL`."""
+
 
 def brief_settings(name):
-    return applicable(methods.load(name).Settings, BRIEF)
+    own = {"saved": {"path": str(SAVED)}}
+    return applicable(methods.load(name).Settings, BRIEF) | own.get(name, {})
 
 
 class Bench:

@@ -48,7 +48,8 @@ def project(tmp_path_factory):
 
 def test_each_kind_of_part_has_one_example_and_nothing_else_is_printed_as_a_file():
     folders = [path.split("/")[-2] for path, _ in FILES]
-    assert folders == ["methods", "surgeries", "metrics", "figures", "problems", "config"]
+    kinds = ["surgeries", "metrics", "figures", "problems"]
+    assert folders == ["methods", "config", *kinds, "config"]
     assert len(re.findall(r"^```(?:python|yaml)$", GUIDE, re.MULTILINE)) == len(FILES)
 
 
@@ -84,7 +85,8 @@ def test_commands_plan_what_they_are_for(project):
     ]
     assert "method=nearest_atom" in planned[0] and "surgery=top_k_refit" in planned[0]
     assert "method=nearest_atom" in planned[1] and "method=sae_relu" not in planned[1]
-    assert "cell=heavy_tailed_n100_k10_m47_s5000_excess0.5" in planned[2]
+    assert "method=relu_x100" in planned[2] and "method=sae_relu" in planned[2]
+    assert "cell=heavy_tailed_n100_k10_m47_s5000_excess0.5" in planned[3]
 
 
 def run(project, module, *arguments):

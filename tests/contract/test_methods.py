@@ -25,7 +25,7 @@ ALL = pytest.mark.parametrize("name", methods.available())
 @ALL
 def test_traits_that_the_workflow_reads_are_literals_of_the_class(name):
     cls = type(methods.load(name))
-    traits = ("title", "family", "parent", "gpu_from", "max_latents", "strict")
+    traits = ("title", "family", "parent", "on_request", "gpu_from", "max_latents", "strict")
     for trait in (
         *traits,
         "atom_pairs",

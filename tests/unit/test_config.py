@@ -284,7 +284,7 @@ def test_the_default_has_four_cells_and_all_methods():
     }
     sweeps = {"latents", "samples", "sparsity"}
     assert run.experiments.keys() == sweeps | ALWAYS
-    assert all(run.methods_on(cell) == methods.available() for cell in run.cells)
+    assert all(run.methods_on(cell) == methods.usual() for cell in run.cells)
 
 
 def test_the_paper_laid_over_the_default_is_the_paper():

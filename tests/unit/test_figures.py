@@ -253,6 +253,12 @@ def test_an_unknown_method_looks_like_its_family_and_like_no_other():
     assert len(set(seen)) == len(seen)
 
 
+def test_many_models_of_a_family_look_different():
+    families = dict.fromkeys(["sae_relu", *(f"relu_{number}" for number in range(28))], "sae")
+    looks = [repr(sorted(look.items())) for look in style.line_styles(families).values()]
+    assert len(set(looks)) == len(families)
+
+
 def test_a_method_looks_the_same_whatever_else_is_drawn():
     families = {name: family for name, (_, family, _) in LEVELS.items()}
     alone = style.line_styles({"sae_mp": "sae"})["sae_mp"]

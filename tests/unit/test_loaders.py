@@ -240,6 +240,23 @@ def test_a_release_of_gemma_scope_that_is_called_transcoders_is_refused(tmp_path
     assert "rename the folder if that is wrong" in refusal(folder)
 
 
+def test_a_module_that_was_compiled_is_read_as_itself(tmp_path):
+    folder = copy("dictionary_learning/AutoEncoderTopK", tmp_path)
+    held = torch.load(folder / "ae.pt", weights_only=True)
+    torch.save({f"_orig_mod.{name}": each for name, each in held.items()}, folder / "ae.pt")
+    activations, codes, _ = expected("dictionary_learning/AutoEncoderTopK")
+    assert difference(loaders.load(folder).encode(activations), codes) < CLOSE
+
+
+def test_a_number_may_be_a_tensor(tmp_path):
+    path = copy("openai/TopK", tmp_path) / "3.pt"
+    state = torch.load(path, weights_only=True)
+    state["activation_state_dict"]["k"] = torch.tensor(3)
+    torch.save(state, path)
+    activations, codes, _ = expected("openai/TopK")
+    assert difference(loaders.load(path).encode(activations), codes) < CLOSE
+
+
 def test_embeddings_of_gemma_scope_are_taken_times_the_root_of_their_width(tmp_path):
     folder = copy("gemma_scope/1", tmp_path).rename(tmp_path / "embedding")
     activations, codes, _ = expected("gemma_scope/1")
@@ -485,3 +502,15 @@ def test_what_is_loaded_cannot_be_changed():
     assert isinstance(sae, TrainedSae)
     with pytest.raises(AttributeError):
         sae.dictionary = None
+
+
+# The page.
+
+
+def test_the_page_names_every_format_architecture_and_plain_name():
+    page = (Path(__file__).parents[2] / "docs" / "loading.md").read_text(encoding="utf-8")
+    saes = [read(case) for case in CASES]
+    architectures = {sae.architecture for sae in saes}
+    names = {*Coding.names(), *Inputs.names(), "dictionary", "decoder_bias", "promised_l0"}
+    for word in (*loaders.available(), *architectures, *names):
+        assert f"`{word}`" in page, word

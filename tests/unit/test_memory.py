@@ -37,7 +37,7 @@ def test_requests_fit_what_was_measured(row):
 @pytest.mark.parametrize(
     ("step", "parts"),
     [
-        ("fit", methods.available()),
+        ("fit", methods.usual()),
         ("operate", surgeries.available()),
     ],
 )

@@ -23,7 +23,7 @@ def begin(expected: dict[int, float], cores: int | None = None) -> Progress:
     run.note(LogEvent.RUN_INFO, SimpleNamespace(stats=stats))
     run.note(None, SimpleNamespace(expected=expected, cores=cores))
     for job in expected:
-        wildcards = {"cell": "n20", "method": f"m{job}"}
+        wildcards = {"of": "", "cell": "n20", "method": f"m{job}"}
         known = SimpleNamespace(jobid=job, rule_name="fit", wildcards=wildcards)
         run.note(LogEvent.JOB_INFO, known)
     return run

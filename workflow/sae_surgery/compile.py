@@ -32,7 +32,7 @@ def compile_loops(folder: Path) -> None:
     """Run the steps whose loops are compiled, with files in a folder."""
     data = folder / "data.nc"
     simulate(CELL, (0,), data)
-    for name in sorted(methods.available(), key=lambda name: methods.trait(name, "parent") or ""):
+    for name in sorted(methods.usual(), key=lambda name: methods.trait(name, "parent") or ""):
         parent = _model(folder, methods.trait(name, "parent"))
         settings = applicable(methods.load(name).Settings, BUDGETS)
         fit(name, data, parent, settings, "cpu", 1, *_files(folder, name))
@@ -41,7 +41,7 @@ def compile_loops(folder: Path) -> None:
         donor = _model(folder, surgeries.trait(name, "donor"))
         output = folder / "operation.nc"
         operate(name, data, *_files(folder, PATIENT), settings, "cpu", 1, output, donor)
-    models, codes = zip(*(_files(folder, name) for name in methods.available()), strict=True)
+    models, codes = zip(*(_files(folder, name) for name in methods.usual()), strict=True)
     evaluate(data, codes, models, "paper", folder / "metrics.nc")
 
 

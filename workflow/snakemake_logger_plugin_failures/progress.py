@@ -110,4 +110,6 @@ def in_words(seconds: float) -> str:
 
 
 def _name(record: LogRecord) -> str:
-    return " ".join([record.rule_name, *map(str, record.wildcards.values())])
+    # A folder that some files of a rule lie in ends with a slash, and is empty for the others.
+    values = [str(value).rstrip("/") for value in record.wildcards.values()]
+    return " ".join(filter(None, [record.rule_name, *values]))

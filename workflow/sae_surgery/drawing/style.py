@@ -122,7 +122,8 @@ def line_styles(families: Mapping[str, str]) -> dict[str, dict]:
     Parameters
     ----------
     families
-        Family by method. A method this file does not know takes the next free place in its family.
+        Family by method. A method this file does not know, and a named model, takes the next free
+        place in its family.
 
     Raises
     ------
@@ -144,15 +145,17 @@ def line_styles(families: Mapping[str, str]) -> dict[str, dict]:
 
 
 def _line_style(family: Family, place: int) -> dict:
-    # Each further round of markers starts at another shade, so that no two members look alike.
+    # Each further round of markers starts at another shade, and when all are used up, marks that
+    # were full are empty, so that of twice as many members no two look alike.
     colour = family.shades[(place + place // len(family.markers)) % len(family.shades)]
+    turn, place_in_turn = divmod(place, len(family.markers) * len(family.shades))
     return {
         "color": colour,
         "linestyle": family.linestyle,
         "linewidth": family.linewidth,
         "marker": family.markers[place % len(family.markers)],
         "markeredgecolor": colour,
-        "markerfacecolor": colour if place % 2 == 0 else "white",
+        "markerfacecolor": colour if (place_in_turn + turn) % 2 == 0 else "white",
         "markeredgewidth": 0.8,
     }
 

@@ -17,6 +17,7 @@ from sae_surgery.problems.paper import Cell
 SCORED = ("val", "ood")
 """Splits on which codes are inferred and scored: `val` is what the tables call `id`."""
 ALL_SEEDS = slice(None)
+UNITS = ("offset", "scale")
 
 
 class CellData:
@@ -76,6 +77,11 @@ class CellData:
         """Return Z of a split for one seed, (sample, latent), float64."""
         support, magnitude = self.sparse_codes(split)
         return dense_codes(support[seed_index], magnitude[seed_index], self.cell.n_latents)
+
+    def units(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return what was subtracted from observations (seed, obs), and their divisor (seed,)."""
+        kept = (self._file[name].values if name in self._file else None for name in UNITS)
+        return tuple(kept)
 
     def labels(self, split: str, seed_index: int) -> np.ndarray:
         """Return the binary label of a split for one seed, (sample,): as kept, or else z₀ > ½."""

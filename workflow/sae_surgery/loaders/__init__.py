@@ -14,6 +14,9 @@ from sae_surgery.parts import Registry
 if TYPE_CHECKING:
     from sae_surgery.loaders.base import Loader, TrainedSae
 
+LOADED_BY_NAME = True
+"""A file decides which module is loaded, so all count in the digest of what loads one."""
+
 _registry = Registry(__name__, Path(__file__).parent, "format", besides=("base", "check"))
 trait = _registry.trait
 

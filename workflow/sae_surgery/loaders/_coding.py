@@ -62,6 +62,27 @@ class Inputs(Named):
     unwhitening: Tensor | None = None
     """W⁻¹ (obs, obs)"""
 
+    @property
+    def of_each_sample(self) -> bool:
+        """Whether what is done depends on the sample."""
+        return self.layer_norm_epsilon is not None or self.input_norm is not None
+
+    def undone(self, dictionary: Tensor, decoder_bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Return dictionary (obs, atom) and bias (obs,) that reconstruct activations themselves.
+
+        Raises
+        ------
+        ValueError
+            If what is done to activations depends on the sample, so that there are none.
+        """
+        if self.of_each_sample:
+            raise ValueError("what is done to each sample is undone by no one dictionary")
+        if self.whitening is not None:
+            bias = decoder_bias @ self.unwhitening + self.input_mean
+            return self.unwhitening.T @ dictionary, bias
+        factor = 1.0 if self.input_scale is None else self.input_scale
+        return dictionary / factor, decoder_bias / factor
+
     def apply(self, activations: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Return the inputs (sample, obs), and what takes reconstructions of them back."""
         if self.layer_norm_epsilon is not None:
@@ -134,11 +155,11 @@ class Coding(Named):
             magnitudes = projected * self.magnitude_scale.exp() + self.magnitude_bias
             return magnitudes.relu() * (before > 0)
         if self.signed_k is not None:
-            chosen = before.abs().topk(self.signed_k, dim=1).indices
+            chosen = before.abs().topk(self.signed_k, dim=1, sorted=False).indices
             return torch.zeros_like(before).scatter(1, chosen, before.gather(1, chosen))
         codes = before if self.keeps_negative else before.relu()
         if self.k is not None:
-            values, chosen = codes.topk(self.k, dim=1)
+            values, chosen = codes.topk(self.k, dim=1, sorted=False)
             return torch.zeros_like(codes).scatter(1, chosen, values)
         if self.groups is not None:
             grouped = codes.unflatten(1, (self.groups, -1))

@@ -222,6 +222,8 @@ def number(path: Path, config: Mapping[str, Any], key: str, kind: type = int) ->
         If it is missing or no such number.
     """
     value = config.get(key)
+    if getattr(value, "ndim", None) == 0:
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float) or kind(value) != value:
         raise SurgeryError(f"{path}: {key} must be a number ({kind.__name__}), got {value!r}")
     return kind(value)

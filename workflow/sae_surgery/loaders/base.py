@@ -120,7 +120,8 @@ class TrainedSae:
         if not observations.isfinite().all():
             bad = int((~observations.isfinite().all(dim=1)).sum())
             raise SurgeryError(
-                f"{bad} of {len(observations)} activations hold values that are not finite"
+                f"{bad} of {len(observations)} activations hold values that are not finite; "
+                "leave these out"
             )
         return observations
 

@@ -20,6 +20,7 @@ from sae_surgery.loaders.base import Loader, TrainedSae
 WEIGHTS, CONFIGURATION = "ae.pt", "config.json"
 STEPS = "ae_*.pt"
 """Checkpoints, which lie in a folder of their own beside the configuration."""
+COMPILED = "_orig_mod."
 
 Parts = tuple[Tensor, Tensor, Coding]
 """Dictionary (obs, atom), decoder bias (obs,), and coding."""
@@ -73,7 +74,8 @@ def _state(path: Path, trainer: Mapping[str, Any]) -> tuple[dict[str, Tensor], l
     Training on activations divided by a factor multiplies biases and thresholds with it where it
     saves an SAE, but not in a backup.
     """
-    held = _files.tensors(path)
+    # What was compiled in training has names with a prefix.
+    held = {name.replace(COMPILED, "", 1): tensor for name, tensor in _files.tensors(path).items()}
     inner = {name[3:]: tensor for name, tensor in held.items() if name.startswith("ae.")}
     if not inner:
         return held, []

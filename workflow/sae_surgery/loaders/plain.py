@@ -10,7 +10,7 @@ from sae_surgery.loaders.base import SHAPES, Loader, TrainedSae
 
 DECODER = ("dictionary", "decoder_bias")
 OWN = (*DECODER, *Coding.names(), *Inputs.names())
-PROMISES = ("promised_l0",)
+PROMISES = {"promised_l0": "l0", "k": "k", "signed_k": "k"}
 KINDS = {
     "pursuit_iterations": "matching_pursuit",
     "magnitude_scale": "gated",
@@ -55,11 +55,7 @@ class Plain(Loader):
             _files.require(path, held, "encoder_weight")
         held |= {name: held[name].float() for name in SHAPES if name in held}
         dictionary = held["dictionary"]
-        promised = {
-            name.removeprefix("promised_"): float(held[name])
-            for name in (*PROMISES, "k")
-            if name in held
-        }
+        promised = {said: float(held[name]) for name, said in PROMISES.items() if name in held}
         return TrainedSae(
             format="plain",
             architecture=kinds[0] if kinds else "relu",

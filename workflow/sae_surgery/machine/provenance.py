@@ -70,7 +70,15 @@ def _imports(module: str) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, module)
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    if _is_loaded_by_name(module):
+        names += [f"{module}.{path.stem}" for path in sorted(_path(module).parent.glob("*.py"))]
     return tuple(name for name in names if _path(name) is not None)
+
+
+def _is_loaded_by_name(module: str) -> bool:
+    """Whether a package says that what is in its files decides which of its modules is loaded."""
+    assigned = (node.targets for node in _tree(module).body if isinstance(node, ast.Assign))
+    return any(getattr(each, "id", "") == "LOADED_BY_NAME" for (each, *_) in assigned)
 
 
 def _absolute(node: ast.ImportFrom, module: str) -> str:

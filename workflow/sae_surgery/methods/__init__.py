@@ -1,7 +1,7 @@
 """The methods, one file each, found by file name.
 
 A new file `methods/<name>.py` with one subclass of `Method` is all that it takes: the method is
-then in every table and figure.
+then in every table and figure, unless its class says `on_request`.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,11 @@ trait = _registry.trait
 def available() -> tuple[str, ...]:
     """Return the names of all methods, sorted."""
     return _registry.names
+
+
+def usual() -> tuple[str, ...]:
+    """Return the names of the methods that are compared where none are named, sorted."""
+    return tuple(name for name in available() if not trait(name, "on_request"))
 
 
 def load(name: str, settings: Mapping[str, Any] | None = None, key: str | None = None) -> "Method":

@@ -140,6 +140,10 @@ class Lesson:
     """A (seed, obs, latent), for methods that know the `dictionary`."""
     true_codes: Mapping[str, Tensor] = field(default_factory=dict)
     """Z (seed, sample, latent) of the same splits, for methods that know the `codes`."""
+    offset: Tensor | None = None
+    """What the problem subtracted from all observations (seed, obs), if anything."""
+    scale: Tensor | None = None
+    """What it divided them by afterwards (seed,), if by anything."""
     parent: Model | None = None
     """The fitted model of the method named by `parent`."""
     track: Tracker = silent
@@ -152,9 +156,9 @@ class Lesson:
 class Method(ABC):
     """A way from observations to codes. Subclass it in a file of its own.
 
-    The workflow and the tables read `title`, `family`, `parent`, `reads`, `gpu_from`,
-    `max_latents`, `strict` and what decides the memory asked for without importing the file, so
-    these must be literals in the method's own class.
+    The workflow and the tables read `title`, `family`, `parent`, `reads`, `on_request`,
+    `gpu_from`, `max_latents`, `strict` and what decides the memory asked for without importing the
+    file, so these must be literals in the method's own class.
     """
 
     title: ClassVar[str]
@@ -167,6 +171,8 @@ class Method(ABC):
     signed: ClassVar[bool] = False
     """Whether codes may be negative."""
     precision: ClassVar[torch.dtype] = torch.float32
+    on_request: ClassVar[bool] = False
+    """Whether it is in tables only where it is named, or a model of it is declared."""
     parent: ClassVar[str | None] = None
     """Another method whose model this one starts from."""
     reads: ClassVar[tuple[str, ...]] = ()

@@ -229,11 +229,9 @@ def load(config: Mapping[str, Any]) -> Run:
     problems += examination.wrong(config["examine"])
     if problems:
         raise ConfigError(problems)
-    if not config["redraw"]:
-        problems += _missing_files(config)
     models = {name: NamedModel.of(name, given) for name, given in config["models"].items()}
-    chosen = config["methods"] or (*methods.available(), *models)
-    experiments, problems = {}, []
+    chosen = config["methods"] or (*methods.usual(), *models)
+    experiments, problems = {}, [] if config["redraw"] else [*_missing_files(config)]
     for name in config["experiments"] or _experiments(config):
         try:
             if name in config["sweeps"]:

@@ -49,6 +49,7 @@ FIT = {
     "sae_mp": Measured(1.5, 3.0, 0.4),
     "sae_relu": Measured(1.0, 6.0, 2.1),
     "sae_topk": Measured(1.6, 6.0, 0.4),
+    "saved": Measured(0.6, 0.1, 2.1),
     "softplus_adam": Measured(20, 0.1, 2.5),
 }
 OPERATE = {

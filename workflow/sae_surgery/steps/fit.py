@@ -151,6 +151,7 @@ def _lesson(
         dense = [data.true_codes(split, index) for index in seeds]
         return as_tensor(np.stack(dense), method, device)
 
+    offset, scale = (None if each is None else tensor(each) for each in data.units())
     return Lesson(
         cell=data.cell,
         seeds=tuple(data.seeds[index] for index in seeds),
@@ -162,6 +163,8 @@ def _lesson(
             if "codes" in method.knows
             else {}
         ),
+        offset=offset,
+        scale=scale,
         parent=None if parent is None else parent.of_seeds(seeds),
         track=track,
         checkpoint=checkpoint,
