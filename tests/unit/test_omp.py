@@ -1,5 +1,7 @@
 """Greedy pursuits against scikit-learn, a plain implementation, and at the ends of their range."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from benchmarks.harness import limited_threads
 from sae_surgery.inference import greedy
 from sae_surgery.inference.gradient_pursuit import gradient_pursuit
 from sae_surgery.inference.omp import omp
+from sae_surgery.inference.refit_sparse import refit_sparse
 
 PURSUITS = {
     "non-negative": omp,
@@ -176,6 +179,38 @@ def test_more_atoms_than_dimensions_explain_everything():
         assert (codes.counts <= 12).all()
         missed = observations - codes.dense(torch.float32) @ dictionary.mT
         assert (missed.norm(dim=2) <= 1e-5 * observations.norm(dim=2)).all()
+
+
+@pytest.mark.parametrize("non_negative", [True, False], ids=["non-negative", "signed"])
+@pytest.mark.parametrize("n_samples", [20, 200], ids=["by residuals", "by products of atoms"])
+def test_exchanges_lower_the_error_and_keep_the_values_the_best(n_samples, non_negative):
+    observations, dictionary = problem(n_samples, 20, 150, dtype=torch.float64)
+    dictionary, errors, codes = unit(dictionary), [], None
+    for swaps in (0, 1, 2, 50):
+        codes = omp(observations, dictionary, 6, non_negative, swaps)
+        assert (codes.counts == 6).all() and (not non_negative or (codes.values > 0).all())
+        missed = observations - codes.dense() @ dictionary.mT
+        errors.append(missed.square().sum(2))
+    for fewer, more in pairwise(errors):
+        assert (more <= fewer + 1e-12).all()
+    assert (errors[-1] < errors[0] - 1e-3).any()
+    refitted = refit_sparse(observations, dictionary, codes, non_negative)
+    torch.testing.assert_close(refitted.dense(), codes.dense(), atol=1e-9, rtol=1e-9)
+
+
+def test_an_exchange_takes_out_the_atom_that_is_missed_least():
+    observations, dictionary = problem(100, 20, 150, dtype=torch.float64)
+    dictionary = unit(dictionary)
+    before, after = (omp(observations, dictionary, 6, False, swaps).dense()[0] for swaps in (0, 1))
+    exchanged = (before != after).any(1).nonzero()[:, 0]
+    assert len(exchanged) > 3
+    for sample in exchanged:
+        active = before[sample].nonzero()[:, 0]
+        y = observations[0, sample, :, None]
+        without = [dictionary[0][:, active[active != atom]] for atom in active]
+        errors = [(y - rest @ torch.linalg.lstsq(rest, y).solution).norm() for rest in without]
+        (gone,) = active[after[sample, active] == 0]
+        assert gone == active[int(np.argmin(errors))]
 
 
 def test_there_may_be_no_samples(pursuit):

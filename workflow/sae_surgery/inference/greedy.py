@@ -46,12 +46,15 @@ STEPS_AN_ATOM = 10
 
 
 @torch.no_grad()
-def pursue(observations: Tensor, dictionary: Tensor, k: int | Tensor, rule: int) -> SparseCodes:
+def pursue(
+    observations: Tensor, dictionary: Tensor, k: int | Tensor, rule: int, swaps: int = 0
+) -> SparseCodes:
     """Infer codes by the method at the head of this file; see `omp` and `gradient_pursuit`."""
     require_problem(observations, dictionary)
+    require_count(swaps=swaps)
     wanted = _checked_k(k, observations)
     seeds = [
-        _of_seed(observations[seed].cpu(), dictionary[seed].cpu(), wanted[seed], rule)
+        _of_seed(observations[seed].cpu(), dictionary[seed].cpu(), wanted[seed], rule, swaps)
         for seed in range(len(observations))
     ]
     counts, atoms, values = zip(*seeds, strict=True)
@@ -65,10 +68,10 @@ def pursue(observations: Tensor, dictionary: Tensor, k: int | Tensor, rule: int)
 
 
 def _of_seed(
-    observations: Tensor, dictionary: Tensor, wanted: np.ndarray, rule: int
+    observations: Tensor, dictionary: Tensor, wanted: np.ndarray, rule: int, swaps: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return counts (sample,), atoms (entry,) and values (entry,)."""
-    pursuit = _Pursuit(dictionary, rule, int(wanted.sum()))
+    pursuit = _Pursuit(dictionary, rule, int(wanted.sum()), swaps)
     pieces = [slice(at, at + BLOCK_SAMPLES) for at in range(0, len(observations), BLOCK_SAMPLES)]
     solved = each(lambda piece: pursuit.solve(observations[piece], wanted[piece]), pieces)
     if not solved:
@@ -80,7 +83,7 @@ def _of_seed(
 class _Pursuit:
     """The problem of one seed, but for its observations."""
 
-    def __init__(self, dictionary: Tensor, rule: int, n_steps: int) -> None:
+    def __init__(self, dictionary: Tensor, rule: int, n_steps: int, swaps: int = 0) -> None:
         obs_dim, n_atoms = dictionary.shape
         # Aligned alike whatever the seeds beside it: products then round alike.
         rows = dictionary.new_zeros(n_atoms, obs_dim + -obs_dim % VECTOR_WIDTH)
@@ -89,7 +92,7 @@ class _Pursuit:
         inverse = torch.where(lengths > 0, 1 / lengths, 0.0)
         self.unit = (rows * inverse[:, None]).float()
         atoms = Atoms(rows.numpy(), np.zeros(n_atoms), False)
-        self.columns = Columns(atoms, inverse.numpy(), rule)
+        self.columns, self.swaps = Columns(atoms, inverse.numpy(), rule), swaps
         # A dot product, both of its factors and the two scalings are rounded, each relatively.
         self.error = (rows.shape[1] / 2 + 8) * torch.finfo(torch.float32).eps
         self.gram = gram(self.unit) if pays(n_atoms, n_steps) else None
@@ -148,6 +151,10 @@ class _Pursuit:
             n_found=np.zeros(n_samples, np.int64),
             found=np.empty((n_samples, ROOM), np.int64),
             top=np.zeros(n_samples),
+            n_swaps=np.full(n_samples, self.swaps),
+            kept_error=np.full(n_samples, np.inf),
+            kept_atoms=np.empty(vectors if self.swaps else (0, 0), np.int64),
+            kept_values=np.empty(vectors if self.swaps else (0, 0)),
         )
         sets = sets._replace(n_steps=sets.n_steps.copy())
         return sets, lengths

@@ -15,6 +15,7 @@ from sae_surgery.inference.exact_kernels import (
     dot,
     inlined,
     join,
+    leave,
     refresh,
     settle,
     solve,
@@ -75,6 +76,14 @@ class Sets(NamedTuple):
     """These atoms, in order, (sample, slot)"""
     top: np.ndarray
     """Largest computed correlation of an atom so far, (sample,)"""
+    n_swaps: np.ndarray
+    """Exchanges of atoms that may still be made, (sample,)"""
+    kept_error: np.ndarray
+    """½‖r‖² before the exchange that is being tried, infinite if none is, (sample,)"""
+    kept_atoms: np.ndarray
+    """The atoms then, (sample, capacity)"""
+    kept_values: np.ndarray
+    """Their values, (sample, capacity)"""
 
 
 class Columns(NamedTuple):
@@ -213,6 +222,22 @@ def grow(columns, sets, running):
 @compiled
 def step(columns, sets, i):
     """Take one step and tell whether another is to follow."""
+    if lengthen(columns, sets, i):
+        return True
+    # The same atom may come back: then the error differs by rounding.
+    if sets.kept_error[i] < np.inf and sets.error[i] >= sets.kept_error[i] * (1 - TOLERANCE):
+        take_back(columns, sets, i)
+        return False
+    if sets.n_swaps[i] == 0 or sets.n_steps[i] == 0 or sets.size[i] < sets.wanted[i]:
+        return False
+    sets.n_swaps[i] -= 1
+    give_one_up(columns, sets, i)
+    return True
+
+
+@compiled
+def lengthen(columns, sets, i):
+    """Let the best atom join, if any, and tell whether there is room for another."""
     atom, correlation = best_found(columns, sets, i)
     if columns.rule == GRADIENT:
         if correlation > TOLERANCE:
@@ -229,6 +254,74 @@ def step(columns, sets, i):
     return unfinished
 
 
+@compiled
+def give_one_up(columns, sets, i):
+    """Remove the atom without which the error is smallest, keeping the codes with it.
+
+    In the least squares without an atom the error is larger by ½ z² / (G⁻¹)ₐₐ.
+    """
+    size, factor = sets.size[i], sets.factor[i]
+    sets.kept_error[i] = sets.error[i]
+    sets.kept_atoms[i, :size] = sets.atoms[i, :size]
+    sets.kept_values[i, :size] = sets.values[i, :size]
+    cheapest, least = 0, np.inf
+    for a in range(size):
+        column = np.zeros(size)
+        column[a] = 1.0
+        squared = 0.0
+        for b in range(a, size):
+            column[b] = (column[b] - dot(factor[b, a:b], column[a:b])) * factor[b, b]
+            squared += column[b] ** 2
+        if sets.values[i, a] ** 2 < least * squared:
+            cheapest, least = a, sets.values[i, a] ** 2 / squared
+    mark = np.zeros(size)
+    mark[cheapest] = 1.0
+    remove(columns, sets, i, mark)
+    sets.error[i] = dot(sets.residual[i], sets.residual[i]) / 2
+
+
+@compiled
+def remove(columns, sets, i, mark):
+    """Take marked atoms out of S and fit the values of the others."""
+    signs = sets.values[i, : sets.size[i]].copy()
+    kept = 0
+    for a in range(sets.size[i]):
+        # `leave` takes out what is negative; values of signed codes are put back.
+        sets.values[i, a] = -1.0 if mark[a] else 1.0
+        if not mark[a]:
+            signs[kept] = signs[a]
+            kept += 1
+    leave(sets, i)
+    sets.values[i, :kept] = signs[:kept]
+    refresh(columns.atoms, sets, i)
+    fit(columns, sets, i)
+
+
+@compiled
+def take_back(columns, sets, i):
+    """Return to the codes before an exchange that did not lower the error."""
+    size = sets.wanted[i]
+    sets.size[i] = 0
+    for a in range(size):
+        join(columns.atoms, sets, i, sets.kept_atoms[i, a], 1.0)
+        sets.values[i, a] = sets.kept_values[i, a]
+    refresh(columns.atoms, sets, i)
+    sets.error[i] = sets.kept_error[i]
+
+
+@inlined
+def fit(columns, sets, i):
+    """Move the values of S to the least squares, by the rule."""
+    if columns.rule == NON_NEGATIVE:
+        settle(columns.atoms, sets, i)
+    else:
+        move = sets.slack[i, : sets.size[i]].copy()
+        solve(sets.factor[i], move)
+        for a in range(len(move)):
+            sets.values[i, a] += move[a]
+        refresh(columns.atoms, sets, i)
+
+
 @inlined
 def admit(columns, sets, i, atom):
     """Let an atom join S and fit the values; tell whether it is independent of S."""
@@ -238,14 +331,7 @@ def admit(columns, sets, i, atom):
         return False
     last = sets.size[i] - 1
     sets.slack[i, last] = dot(problem.rows[atom], sets.residual[i])
-    if columns.rule == NON_NEGATIVE:
-        settle(problem, sets, i)
-    else:
-        move = sets.slack[i, : last + 1].copy()
-        solve(sets.factor[i], move)
-        for a in range(last + 1):
-            sets.values[i, a] += move[a]
-        refresh(problem, sets, i)
+    fit(columns, sets, i)
     return True
 
 

@@ -14,7 +14,11 @@ from sae_surgery.inference.sparse import SparseCodes
 
 
 def omp(
-    observations: Tensor, dictionary: Tensor, k: int | Tensor, non_negative: bool = True
+    observations: Tensor,
+    dictionary: Tensor,
+    k: int | Tensor,
+    non_negative: bool = True,
+    swaps: int = 0,
 ) -> SparseCodes:
     """Infer codes with at most k active atoms a sample.
 
@@ -39,6 +43,10 @@ def omp(
         (seed, sample), int64.
     non_negative
         Whether codes are kept at or above zero.
+    swaps
+        How often a sample with k active atoms may exchange one: the atom without which the error is
+        smallest leaves, and the pursuit goes on until k are active again. What does not lower the
+        error is undone, and ends the exchanges.
 
     Returns
     -------
@@ -47,6 +55,7 @@ def omp(
     Raises
     ------
     ValueError
-        If shapes or types do not go together, `k` is negative, or a number is not finite.
+        If shapes or types do not go together, `k` or `swaps` is out of range, or a number is not
+        finite.
     """
-    return pursue(observations, dictionary, k, NON_NEGATIVE if non_negative else SIGNED)
+    return pursue(observations, dictionary, k, NON_NEGATIVE if non_negative else SIGNED, swaps)

@@ -29,6 +29,10 @@ def workspace(observation, capacity):
         none,
         np.empty((1, 1), np.int64),
         np.zeros(1),
+        none,
+        np.zeros(1),
+        np.empty((1, 1), np.int64),
+        np.empty((1, 1)),
     )
 
 
