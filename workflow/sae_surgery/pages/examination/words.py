@@ -56,7 +56,8 @@ def _on_encoder(given: Given) -> str:
     own = given.number("encoder", "explained_variance", HELD_OUT)
     solved = {name: given.number(name, "explained_variance", HELD_OUT) for name in SOLVED}
     name = max((name for name in solved if solved[name].known), key=lambda each: solved[each].value)
-    best, how = solved[name], given.question.conditions[name]
+    best = solved[name]
+    how = given.question.conditions["omp" if name == "exchanged" else name]
     gap, removed = (given.number("gap", each, HELD_OUT) for each in ("gain", "removed"))
     l0 = given.number("encoder", "l0", HELD_OUT)
     begins = (
