@@ -63,7 +63,7 @@ def test_one_command_makes_the_page_and_goes_on_where_it_was(project):
         assert (results / f"examine/page.{suffix}").stat().st_size > 1000
     text = (results / "examine/page.md").read_text(encoding="utf-8")
     assert "of the variance of held-out rows" in text
-    assert "recombined into pairs never seen together" in text
+    assert "recombined from halves of different rows" in text
     assert "225 to learn from, 75 held out" in text
     again = examine(project, *ASKED, "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr

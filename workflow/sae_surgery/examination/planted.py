@@ -37,6 +37,7 @@ class PlantedTruth(Question):
     )
     needs = ("encode",)
     along = "noise"
+    places: ClassVar = {0.0: "without noise", 1.0: "with noise"}
     conditions: ClassVar = {
         "encoder": "encoder",
         "lasso_refitted": "exact lasso, values refitted",

@@ -121,7 +121,7 @@ def _on_planted(given: Given) -> str:
     own, apart = f1("encoder", "own"), f1("encoder", "recombined")
     begins = (
         f"Where codes are known, with noise like its residual, the encoder recovers supports to an "
-        f"F1 of {own:.2f} as they occur and {apart:.2f} recombined into pairs never seen together, "
+        f"F1 of {own:.2f} as they occur and {apart:.2f} recombined from halves of different rows, "
         f"{names[best]} to {f1(best, 'own'):.2f} and {f1(best, 'recombined'):.2f}"
     )
     in_distribution = f1(best, "own") - own
