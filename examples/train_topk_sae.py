@@ -28,7 +28,7 @@ def train(
     reconstruct as D z + b.
     """
     generator = torch.Generator().manual_seed(seed)
-    x = torch.from_numpy(np.ascontiguousarray(activations, dtype=np.float32))
+    x = torch.from_numpy(np.array(activations, dtype=np.float32))
     atoms = torch.randn(n_atoms, x.shape[1], generator=generator)
     atoms = torch.nn.Parameter(atoms / atoms.norm(dim=1, keepdim=True))
     encoder = torch.nn.Parameter(atoms.detach().clone())

@@ -9,7 +9,7 @@ from examined import ATOMS, K, dictionary, true_codes
 from sae_surgery.examination._codes import as_rows, explained, from_rows
 from sae_surgery.examination._detection import aucs, best_by_auc, best_by_f1, f1s
 from sae_surgery.examination._neighbours import matched, nearest
-from sae_surgery.examination._prior import Whitened, solve_with_prior
+from sae_surgery.examination._prior import Whitened, WithPrior
 from sae_surgery.examination._recombination import Pairs, halves, in_new_pairs
 from sae_surgery.examination._references import random_like, samples_as_atoms
 from sae_surgery.examination._supports import correlation, f1
@@ -152,6 +152,6 @@ def test_a_right_prior_helps_and_has_the_wanted_number_of_atoms(codes, stream):
     noise = np.full(len(d), 0.03)
     y += (stream.normal(size=y.shape) * np.sqrt(noise)).astype(np.float32)
     white = Whitened.of(d, noise, np.eye(len(d)))
-    told, alone = (solve_with_prior(y, white, codes, K, each) for each in (0.5, 1.0))
+    told, alone = map(WithPrior(y, white, codes, K).codes, (0.5, 1.0))
     assert f1(told, codes)[0] > f1(alone, codes)[0] + 0.02
     assert np.diff(told.indptr).mean() == pytest.approx(K, rel=0.05)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
-from project import ROOT, SECONDS, new_project
+from project import ROOT, new_project
+
+SECONDS = 600
 
 OBS, ATOMS, K = 12, 20, 3
 
@@ -45,7 +47,7 @@ def examine(project, *arguments):
 
 
 ASKED = ["--sae", "mine.npz", "--activations", "acts.npy", "--labels", "labels.npy"]
-ASKED += ["--samples", "300", "--no-rivals"]
+ASKED += ["--samples", "300", "--no-rivals", "--questions", "encoder", "planted", "labels"]
 
 
 def test_one_command_makes_the_page_and_goes_on_where_it_was(project):
@@ -54,13 +56,14 @@ def test_one_command_makes_the_page_and_goes_on_where_it_was(project):
     results = project.folder / "results" / "mine"
     written = (results / "examine.yaml").read_text(encoding="utf-8")
     assert written in done.stdout
+    assert done.stdout.endswith("results/mine/examine/page.html\n")
     section = yaml.safe_load(written)["examine"]
     assert section["saes"] == {"mine": {"path": "mine.npz"}}
     for suffix in ("html", "md", "csv"):
         assert (results / f"examine/page.{suffix}").stat().st_size > 1000
     text = (results / "examine/page.md").read_text(encoding="utf-8")
     assert "of the variance of held-out rows" in text
-    assert "recombined into pairs never seen together" in text
+    assert "recombined from halves of different rows" in text
     assert "225 to learn from, 75 held out" in text
     again = examine(project, *ASKED, "--dry-run")
     assert "Nothing to be done" in again.stdout + again.stderr
@@ -77,6 +80,7 @@ def test_one_command_makes_the_page_and_goes_on_where_it_was(project):
         (["--sae", "dense.npz", "--activations", "acts.npy"], "(overruled by the name"),
         ([*ASKED, "--overrule", "everything"], "'everything' is unknown"),
         (["--sae", "a", "b", "--activations", "1", "2", "3"], "one file for all SAEs"),
+        ([*ASKED[:-3], "encodre"], "did you mean 'encoder'"),
         ([*ASKED, "--name", "two words"], "'two words' is not a valid name"),
         ([*ASKED, "--samples", "0"], "--samples"),
     ],

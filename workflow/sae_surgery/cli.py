@@ -480,6 +480,11 @@ COMMANDS = (
             argument("--samples", type=types.count, help="rows that codes are solved for"),
             argument("--seeds", type=types.seed, nargs="+", action=types.Distinct, help="seeds"),
             argument(
+                "--questions",
+                nargs="+",
+                help=f"only these of {', '.join(examination.available())}",
+            ),
+            argument(
                 "--no-rivals", action="store_true", help="learn no dictionaries to compare with"
             ),
             argument("--dry-run", action="store_true", help="show what would run"),

@@ -54,49 +54,67 @@ class Whitened:
         return cls(transform, (columns / norms).astype(np.float32), norms)
 
 
-def solve_with_prior(
-    observations: np.ndarray,
-    whitened: Whitened,
-    proposed: sparse.csr_array,
-    l0: float,
-    discount: float,
-) -> sparse.csr_array:
-    """Return codes (sample, atom) at a mean L0, values refitted.
+class WithPrior:
+    """Observations with what the encoder proposes for them, to be solved at several discounts."""
 
-    Parameters
-    ----------
-    observations
-        y (sample, obs), not whitened.
-    proposed
-        The encoder's codes of them (sample, atom).
-    discount
-        ρ; 1 ignores the encoder.
+    def __init__(
+        self,
+        observations: np.ndarray,
+        whitened: Whitened,
+        proposed: sparse.csr_array,
+        l0: float,
+    ) -> None:
+        """Find the candidates.
 
-    Raises
-    ------
-    ValueError
-        If no λ gives candidates.
-    """
-    y = (observations @ whitened.transform).astype(np.float32)
-    wider = min(WIDER * l0, 0.5 * min(whitened.unit.shape))
-    _, candidates = _solving.solve_lasso(y, whitened.unit, max(wider, l0))
-    atoms, known = _union(proposed, as_rows(candidates))
-    samples, members = np.arange(len(y))[:, None], torch.from_numpy(known)
-    chosen = torch.from_numpy(np.asarray((proposed != 0)[samples, atoms].todense()))
-    weights = torch.where(chosen, float(discount), 1.0)
-    problems = [
-        _Problem(y[part], whitened.unit, atoms[part], members[part], weights[part])
-        for part in (slice(at, at + AT_ONCE) for at in range(0, len(y), AT_ONCE))
-    ]
-    lam = problems[0].lam_at(l0)
-    values = torch.cat([problem.solve(lam) for problem in problems]).numpy()
-    kept = values > SMALLEST_CODE
-    starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
-    shape = len(y), whitened.unit.shape[1]
-    codes = sparse.csr_array((values[kept].astype(float), atoms[kept], starts), shape=shape)
-    refitted = as_rows(_solving.refit(y, whitened.unit, from_rows(codes)))
-    refitted.data /= whitened.norms[refitted.indices]
-    return refitted
+        Parameters
+        ----------
+        observations
+            y (sample, obs), not whitened.
+        proposed
+            The encoder's codes of them (sample, atom).
+        l0
+            Mean number of active atoms that is wanted.
+
+        Raises
+        ------
+        ValueError
+            If no λ gives candidates.
+        """
+        self.whitened, self.l0 = whitened, l0
+        self.y = (observations @ whitened.transform).astype(np.float32)
+        wider = max(l0, min(WIDER * l0, 0.5 * min(whitened.unit.shape)))
+        _, candidates = _solving.solve_lasso(self.y, whitened.unit, wider)
+        self.atoms, known = _union(proposed, as_rows(candidates))
+        samples = np.arange(len(self.y))[:, None]
+        self.chosen = torch.from_numpy((proposed != 0)[samples, self.atoms].toarray())
+        self.parts = [slice(at, at + AT_ONCE) for at in range(0, len(self.y), AT_ONCE)]
+        self.problems = [
+            _Problem(self.y[part], whitened.unit, self.atoms[part], torch.from_numpy(known[part]))
+            for part in self.parts
+        ]
+
+    def codes(self, discount: float) -> sparse.csr_array:
+        """Return codes (sample, atom) at the wanted L0, values refitted.
+
+        Parameters
+        ----------
+        discount
+            ρ; 1 ignores the encoder.
+        """
+        weights = torch.where(self.chosen, float(discount), 1.0)
+        lam = self.problems[0].lam_at(self.l0, weights[self.parts[0]])
+        solved = [
+            problem.solve(lam, weights[part])
+            for problem, part in zip(self.problems, self.parts, strict=True)
+        ]
+        values = torch.cat(solved).numpy()
+        kept = values > SMALLEST_CODE
+        starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+        entries = values[kept].astype(float), self.atoms[kept], starts
+        codes = sparse.csr_array(entries, shape=(len(values), self.whitened.unit.shape[1]))
+        refitted = as_rows(_solving.refit(self.y, self.whitened.unit, from_rows(codes)))
+        refitted.data /= self.whitened.norms[refitted.indices]
+        return refitted
 
 
 def _union(left: sparse.csr_array, right: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
@@ -113,36 +131,34 @@ def _union(left: sparse.csr_array, right: sparse.csr_array) -> tuple[np.ndarray,
 class _Problem:
     """The weighted lasso of some samples on their candidates, solved by FISTA in step."""
 
-    def __init__(
-        self, y: np.ndarray, unit: np.ndarray, atoms: np.ndarray, known: Tensor, weights: Tensor
-    ) -> None:
+    def __init__(self, y: np.ndarray, unit: np.ndarray, atoms: np.ndarray, known: Tensor) -> None:
         columns = torch.from_numpy(np.ascontiguousarray(unit.T))[torch.from_numpy(atoms)]
         columns = columns * known[..., None]
         self.gram = torch.bmm(columns, columns.mT)
         self.correlations = torch.bmm(columns, torch.from_numpy(y)[..., None])[..., 0]
-        self.weights, self.known = weights, known
+        self.known = known
         self.bound = self.gram.abs().sum(dim=2).amax(dim=1, keepdim=True).clamp(min=1e-8)
 
-    def solve(self, lam: float) -> Tensor:
+    def solve(self, lam: float, weights: Tensor) -> Tensor:
         """Return values (sample, place)."""
         z = ahead = torch.zeros_like(self.correlations)
         momentum = 1.0
         for _ in range(ITERATIONS):
             gradient = torch.bmm(self.gram, ahead[..., None])[..., 0] - self.correlations
-            step = ahead - (gradient + lam * self.weights) / self.bound
+            step = ahead - (gradient + lam * weights) / self.bound
             new = step.clamp(min=0) * self.known
             following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
             ahead = new + (momentum - 1) / following * (new - z)
             z, momentum = new, following
         return z
 
-    def lam_at(self, l0: float) -> float:
+    def lam_at(self, l0: float, weights: Tensor) -> float:
         """Return the λ at which the mean L0 is the wanted one, by halving its range."""
-        high = float((self.correlations / self.weights).max())
+        high = float((self.correlations / weights).max())
         low = high * 1e-6
         lam = high / 4
         for _ in range(HALVINGS):
-            found = float((self.solve(lam) > SMALLEST_CODE).sum(dim=1).float().mean())
+            found = float((self.solve(lam, weights) > SMALLEST_CODE).sum(dim=1).float().mean())
             if abs(found - l0) <= L0_TOLERANCE * l0:
                 break
             low, high = (lam, high) if found > l0 else (low, lam)

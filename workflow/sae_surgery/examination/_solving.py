@@ -17,11 +17,15 @@ SMALLEST_NORM = 1e-8
 
 
 def pursue(
-    observations: np.ndarray, dictionary: np.ndarray, k: int | np.ndarray, signed: bool = False
+    observations: np.ndarray,
+    dictionary: np.ndarray,
+    k: int | np.ndarray,
+    signed: bool = False,
+    swaps: int = 0,
 ) -> SparseCodes:
     """Return codes by orthogonal matching pursuit, k one number or one a sample."""
     wanted = torch.from_numpy(k.astype(np.int64)) if isinstance(k, np.ndarray) else int(k)
-    return omp(tensor(observations), tensor(dictionary), wanted, non_negative=not signed)
+    return omp(tensor(observations), tensor(dictionary), wanted, not signed, swaps)
 
 
 def pursue_by_gradient(

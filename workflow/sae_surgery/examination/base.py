@@ -107,6 +107,8 @@ class Question(ABC):
     """Display names of splits."""
     along: ClassVar[str] = "at"
     """What `at` counts."""
+    places: ClassVar[Mapping[float, str]] = {}
+    """Display names of values of `at`; the others are shown as numbers of `along`."""
 
     @abstractmethod
     def answer(self, subject: Subject) -> Answer:

@@ -15,7 +15,9 @@ ITERATIONS = (0, 1, 2, 3, 5, 10, 20, 50, 100, 200)
 """Of FISTA, at which its objective is shown."""
 MOST_ITERATED = 256
 """Held-out samples that it is run on."""
-SOLVED = ("omp", "lasso_refitted", "gradient_pursuit")
+SWAPS = 8
+"""Atoms of a sample that matching pursuit may exchange in the end."""
+SOLVED = ("exchanged", "omp", "lasso_refitted", "gradient_pursuit")
 """Solved codes that the gap is to, the best of them."""
 L0_TOLERANCE = 0.01
 MAGNITUDES, SUPPORT, GAP = "magnitudes", "support", "gap"
@@ -42,6 +44,7 @@ class Encoder(Question):
         "lasso_refitted": "exact lasso, values refitted",
         "gradient_pursuit": "gradient pursuit",
         "omp": "orthogonal matching pursuit",
+        "exchanged": f"likewise, up to {SWAPS} atoms exchanged",
         MAGNITUDES: "of the gap: magnitudes",
         SUPPORT: "of the gap: support",
         GAP: "gap, encoder to the best solved codes",
@@ -93,6 +96,7 @@ def _solve(subject: Subject, split: str) -> tuple[dict[str, SparseCodes], float 
     if not signed:
         solved["gradient_pursuit"] = _solving.pursue_by_gradient(y, dictionary, k)
     solved["omp"] = _solving.pursue(y, dictionary, k, signed)
+    solved["exchanged"] = _solving.pursue(y, dictionary, k, signed, SWAPS)
     return solved, lam, notes
 
 

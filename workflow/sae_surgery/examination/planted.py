@@ -9,7 +9,7 @@ from scipy import sparse
 from sae_surgery.examination import HELD_OUT, LEARN, _solving
 from sae_surgery.examination._codes import as_rows, ratio
 from sae_surgery.examination._planting import NEW_PAIRS, OWN, RECOMBINED, Planting
-from sae_surgery.examination._prior import Whitened, solve_with_prior
+from sae_surgery.examination._prior import Whitened, WithPrior
 from sae_surgery.examination._supports import correlation, f1, overlap
 from sae_surgery.examination.base import Answer, Question, Row, Subject
 
@@ -37,6 +37,7 @@ class PlantedTruth(Question):
     )
     needs = ("encode",)
     along = "noise"
+    places: ClassVar = {0.0: "without noise", 1.0: "with noise"}
     conditions: ClassVar = {
         "encoder": "encoder",
         "lasso_refitted": "exact lasso, values refitted",
@@ -101,7 +102,7 @@ def _with_prior(
 ) -> dict[str, sparse.csr_array]:
     if discount is None:
         return {}
-    return {"prior": solve_with_prior(y, whitened, proposed, float(l0), discount)}
+    return {"prior": WithPrior(y, whitened, proposed, float(l0)).codes(discount)}
 
 
 def _tune(
@@ -121,10 +122,8 @@ def _tune(
             y, l0 = planting.observe(codes, True), float(np.diff(codes.indptr).mean())
             proposed = as_rows(subject.encode(y))
             of_encoder[split] = f1(proposed, codes)[0]
-            scores[split] = [
-                f1(solve_with_prior(y, whitened, proposed, l0, each), codes)[0]
-                for each in DISCOUNTS
-            ]
+            told = WithPrior(y, whitened, proposed, l0)
+            scores[split] = [f1(told.codes(each), codes)[0] for each in DISCOUNTS]
     except ValueError as error:
         return None, [f"The lasso with a prior is left out: {error}."]
     own, apart = (np.array(scores[split]) for split in (OWN, RECOMBINED))

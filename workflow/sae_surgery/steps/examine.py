@@ -34,6 +34,7 @@ def examine(
     overrule: Sequence[str],
     samples: int | None,
     seeds: Sequence[int] | None,
+    questions: Sequence[str] | None,
     no_rivals: bool,
     dry_run: bool,
     profile: str | None,
@@ -63,6 +64,7 @@ def examine(
     section = _section(sae, activations, ood, labels, names, format, overrule)
     section |= {"samples": samples} if samples else {}
     section |= {"seeds": list(seeds)} if seeds else {}
+    section |= {"questions": list(questions)} if questions else {}
     section |= {"rivals": False} if no_rivals else {}
     run = name or _joined(names)
     value = {"run": run, "examine": section}

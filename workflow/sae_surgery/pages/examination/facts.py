@@ -15,6 +15,8 @@ ASSUMED = (
     "The lasso's penalty is on z ‖d‖, so that norms of atoms do not matter to it.",
     "Brackets are 95 % intervals by the bootstrap over samples; they do not hold what another "
     "training, or another draw of rows to learn from, would change.",
+    "Rivals learn from the rows that were drawn alone, most often far fewer than the SAE was "
+    "trained on; with more of them they may be better.",
     "A planted truth takes for granted that activations are sparse combinations of these atoms; "
     "what it shows is of the encoder and the solvers, not of the data.",
     "Explained variance, stability and meaning of labels are three questions; none of them stands "

@@ -106,7 +106,7 @@ def _beside(
 
 
 def _sections(finding: Finding) -> Iterator[str]:
-    yield f"## {finding.name}: how it was read"
+    yield f"## {finding.name}: How it was read"
     yield "\n".join(f"- {name}: {text}" for name, text in facts(finding))
     said = refused(finding)
     if said:

@@ -24,6 +24,7 @@ COLOURS = {
     "refitted": "#dd6f12",
     "gradient": "#eb9a45",
     "omp": "#08407e",
+    "exchanged": "#08407e",
     "lasso": "#5fa5e0",
     "lasso_refitted": "#1f78c8",
     "gradient_pursuit": "#3c6ea5",

@@ -65,5 +65,6 @@ def _head(given: Given, column: dict, several: bool) -> str:
     if several:
         words.append(question.splits.get(column["split"], column["split"]))
     if "at" in column:
-        words.append(f"{question.along} {number(column['at'])}")
+        at = column["at"]
+        words.append(question.places.get(at, f"{question.along} {number(at)}"))
     return ", ".join(words)

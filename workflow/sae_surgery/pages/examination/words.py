@@ -56,7 +56,8 @@ def _on_encoder(given: Given) -> str:
     own = given.number("encoder", "explained_variance", HELD_OUT)
     solved = {name: given.number(name, "explained_variance", HELD_OUT) for name in SOLVED}
     name = max((name for name in solved if solved[name].known), key=lambda each: solved[each].value)
-    best, how = solved[name], given.question.conditions[name]
+    best = solved[name]
+    how = given.question.conditions["omp" if name == "exchanged" else name]
     gap, removed = (given.number("gap", each, HELD_OUT) for each in ("gain", "removed"))
     l0 = given.number("encoder", "l0", HELD_OUT)
     begins = (
@@ -120,7 +121,7 @@ def _on_planted(given: Given) -> str:
     own, apart = f1("encoder", "own"), f1("encoder", "recombined")
     begins = (
         f"Where codes are known, with noise like its residual, the encoder recovers supports to an "
-        f"F1 of {own:.2f} as they occur and {apart:.2f} recombined into pairs never seen together, "
+        f"F1 of {own:.2f} as they occur and {apart:.2f} recombined from halves of different rows, "
         f"{names[best]} to {f1(best, 'own'):.2f} and {f1(best, 'recombined'):.2f}"
     )
     in_distribution = f1(best, "own") - own
