@@ -49,8 +49,7 @@ def configured_sweeps():
     for path in sorted((Path(__file__).parents[2] / "config").glob("*.yaml")):
         sweeps = yaml.safe_load(path.read_text(encoding="utf-8")).get("sweeps") or {}
         for name, sweep in sweeps.items():
-            found[name] = {axis: sweep[axis] for axis in sweep["over"]}
-
+            found[name] = {axis: sweep[axis] for axis in sweep.get("over", ["n_latents"])}
     return {name: axes for name, axes in (found | SWEPT).items() if name in READ}
 
 

@@ -112,14 +112,14 @@ def test_what_cannot_be_is_refused(given, message):
 
 
 def test_what_is_wanted_rises_above_and_comes_back():
-    learner = AimedLearner(noise(40), random_dictionary(12, 24, (0,))[0], 0, BRIEF)
+    learner = AimedLearner(noise(40), random_dictionary(12, 24, (0,))[0], 0, BRIEF, True)
     wanted = [learner.wanted(count) for count in range(30)]
     assert wanted[0] == pytest.approx(1.0) and max(wanted) == wanted[4] == pytest.approx(4.0)
     assert wanted[4 + aimed.ROUNDS_BACK :] == pytest.approx([2.0] * (26 - aimed.ROUNDS_BACK))
 
 
 def test_a_look_that_does_not_pay_is_taken_back():
-    learner = AimedLearner(noise(40), random_dictionary(12, 24, (0,))[0], 0, BRIEF)
+    learner = AimedLearner(noise(40), random_dictionary(12, 24, (0,))[0], 0, BRIEF, True)
     learner.round(0)
     rows, codes, penalty = learner.rows.clone(), learner.codes, learner.penalties[-1]
     learner.before = learner._learned() | {"objective": 1.0}
@@ -136,7 +136,7 @@ def test_a_look_that_does_not_pay_is_taken_back():
 
 
 def test_few_atoms_are_replaced_at_once():
-    learner = AimedLearner(noise(400), random_dictionary(12, 60, (0,))[0], 0, BRIEF)
+    learner = AimedLearner(noise(400), random_dictionary(12, 60, (0,))[0], 0, BRIEF, True)
     learner.round(0)
     learner.limit = 0.0
     beyond = learner._suspects() & ~learner.useless()

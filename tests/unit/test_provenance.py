@@ -96,12 +96,12 @@ def test_data_beside_a_module_are_seen_by_their_names_and_content(toy, tmp_path,
     assert toy() != before
 
 
-def test_what_the_comparison_reads_is_in_its_digest():
+def test_what_pages_read_is_in_their_digest():
     """Every data file of the package is of a kind, and beside a module, that the digest sees."""
     ignored = {".py", ".md", ".yaml"}  # claims have a digest of their own
     files = [path for path in provenance.ROOT.rglob("*") if path.is_file()]
     data = [
         path for path in files if path.suffix not in ignored and "__pycache__" not in path.parts
     ]
-    assert {path.parent.name for path in data} == {"comparison", "published"}
+    assert {path.parent.name for path in data} == {"comparison", "examination", "published"}
     assert all(any(path.match(kind) for kind in provenance.DATA) for path in data)

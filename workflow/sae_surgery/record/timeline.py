@@ -14,8 +14,8 @@ INCHES_A_LANE = 0.05
 
 
 def step_colours(jobs: Sequence[Job]) -> dict[str, tuple[float, ...]]:
-    """Return a colour for each step, in the order in which steps began, all different up to 20."""
-    palette = colormaps["tab20"].colors
+    """Return a colour for each step, in the order in which steps began, all different up to 40."""
+    palette = (*colormaps["tab20"].colors, *colormaps["tab20b"].colors)
     steps = dict.fromkeys(job.step for job in jobs)
     return {step: palette[index % len(palette)] for index, step in enumerate(steps)}
 
