@@ -51,7 +51,7 @@ def as_markdown(findings: Sequence[Finding], title: str) -> str:
     """Write the same without figures."""
     blocks = [f"# {title}"]
     for finding in findings:
-        blocks += [f"## {finding.name}", " ".join(verdict(finding))]
+        blocks += [f"## {finding.name}", *verdict(finding)]
     beside = _side_by_side(findings)
     if beside:
         blocks += ["## Side by side", _as_text(beside)]
