@@ -165,8 +165,8 @@ def exact_path(
         yield lam, solution
 
 
-def _checked_weights(observations: Tensor, dictionary: Tensor, weights: float | Tensor) -> Tensor:
-    """Return the weights (seed, atom) in double precision, having checked all that is given."""
+def require_problem(observations: Tensor, dictionary: Tensor) -> None:
+    """Raise ValueError unless both go together and are finite."""
     require_match(observations, dictionary)
     types = observations.dtype, dictionary.dtype
     if types not in ((torch.float32,) * 2, (torch.float64,) * 2):
@@ -174,17 +174,22 @@ def _checked_weights(observations: Tensor, dictionary: Tensor, weights: float | 
             "observations and dictionary must both be float32 or both float64, "
             f"got {types[0]} and {types[1]}"
         )
+    for name, values in (("observations", observations), ("dictionary", dictionary)):
+        low, high = values.aminmax() if values.numel() else (values.new_zeros(()),) * 2
+        # Written so that NaN fails, too.
+        if not (low >= -LARGEST and high <= LARGEST):
+            raise ValueError(f"{name} must be finite, at most {LARGEST:g} in magnitude")
+
+
+def _checked_weights(observations: Tensor, dictionary: Tensor, weights: float | Tensor) -> Tensor:
+    """Return the weights (seed, atom) in double precision, having checked all that is given."""
+    require_problem(observations, dictionary)
     shape = len(dictionary), dictionary.shape[2]
     if not isinstance(weights, Tensor):
         require_positive(weights=weights)
         weights = torch.tensor(weights, dtype=torch.float64).expand(shape)
     if tuple(weights.shape) != shape:
         raise ValueError(f"weights must have shape {shape}, got {tuple(weights.shape)}")
-    for name, values in (("observations", observations), ("dictionary", dictionary)):
-        low, high = values.aminmax() if values.numel() else (values.new_zeros(()),) * 2
-        # Written so that NaN fails, too.
-        if not (low >= -LARGEST and high <= LARGEST):
-            raise ValueError(f"{name} must be finite, at most {LARGEST:g} in magnitude")
     if not ((weights >= 1 / LARGEST) & (weights <= LARGEST)).all():
         allowed = f"from {1 / LARGEST:g} to {LARGEST:g}"
         raise ValueError(f"weights must be {allowed}, got {weights.min().item():g} as the least")

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_surgery.checks import require_count, require_match
-from sae_surgery.inference.exact import LARGEST
+from sae_surgery.checks import require_count
+from sae_surgery.inference.exact import require_problem
 from sae_surgery.inference.exact_kernels import Atoms
 from sae_surgery.inference.greedy_gram import ROUNDING, gram, pays
 from sae_surgery.inference.greedy_kernels import (
@@ -158,22 +158,6 @@ class _Pursuit:
         )
         sets = sets._replace(n_steps=sets.n_steps.copy())
         return sets, lengths
-
-
-def require_problem(observations: Tensor, dictionary: Tensor) -> None:
-    """Raise ValueError unless both go together and are finite."""
-    require_match(observations, dictionary)
-    types = observations.dtype, dictionary.dtype
-    if types not in ((torch.float32,) * 2, (torch.float64,) * 2):
-        raise ValueError(
-            "observations and dictionary must both be float32 or both float64, "
-            f"got {types[0]} and {types[1]}"
-        )
-    for name, values in (("observations", observations), ("dictionary", dictionary)):
-        low, high = values.aminmax() if values.numel() else (values.new_zeros(()),) * 2
-        # Written so that NaN fails, too.
-        if not (low >= -LARGEST and high <= LARGEST):
-            raise ValueError(f"{name} must be finite, at most {LARGEST:g} in magnitude")
 
 
 def _checked_k(k: int | Tensor, observations: Tensor) -> np.ndarray:

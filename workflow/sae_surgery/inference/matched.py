@@ -15,8 +15,13 @@ import torch
 from torch import Tensor
 
 from sae_surgery.checks import require_positive
-from sae_surgery.inference.exact import MAX_ROUNDS, TOLERANCE, LassoSolution, exact_lasso
-from sae_surgery.inference.greedy import require_problem
+from sae_surgery.inference.exact import (
+    MAX_ROUNDS,
+    TOLERANCE,
+    LassoSolution,
+    exact_lasso,
+    require_problem,
+)
 from sae_surgery.inference.sparse import SparseCodes
 
 L0_TOLERANCE = 0.01

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sae_surgery.checks import require_count
-from sae_surgery.inference.greedy import require_problem
+from sae_surgery.inference.exact import require_problem
 from sae_surgery.inference.sparse import SparseCodes
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from sae_surgery.checks import require_positive, require_positive_integer
+from sae_surgery.inference.exact import require_problem
 from sae_surgery.inference.fista import Descent, momentum_weights
-from sae_surgery.inference.greedy import require_problem
 from sae_surgery.inference.layout import pad_codes, pad_dictionary, pad_observations
 from sae_surgery.inference.sparse import SparseCodes
 
