@@ -4,7 +4,7 @@
 
 needs the packages of envs/loaders.txt (`make demo` installs them in .venv-loaders). What it saves,
 `sae-surgery examine --sae FOLDER --activations acts.npy` reads. Training is that of the library,
-its `trainSAE` with its class `TopKTrainer`, over batches in random order; what is not passed has the
+its `trainSAE` with `TopKTrainer`, over batches in random order; what is not passed has the
 library's default.
 """
 
