@@ -103,7 +103,7 @@ $(BENCH_READY): envs/benchmarks.txt envs/constraints.txt pyproject.toml
 demo: $(DEMO)/sae_lens/cfg.json $(DEMO)/dictionary_learning/ae.pt
 	@echo "==> Examining both SAEs on text that they were not trained on"
 	$(BIN)/sae-surgery examine --name demo --sae $(DEMO)/sae_lens $(DEMO)/dictionary_learning \
-	  --activations $(DEMO)/test_acts.npy --labels $(DEMO)/test_labels.npy --samples 8000 --seeds 0
+	  --activations $(DEMO)/test_acts.npy --labels $(DEMO)/test_labels.npy --samples 8000 --seeds 0 --no-rivals
 	@echo "==> Done. Look at results/demo/examine/page.html; what it says is told in docs/examine.md."
 
 $(DEMO)/acts.npy: examples/minilm_activations.py envs/demo.txt | $(READY)
