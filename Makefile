@@ -123,6 +123,7 @@ $(LOADERS_READY): envs/loaders.txt
 	$(check-python)
 	@echo "==> Making the environment .venv-loaders with the packages of envs/loaders.txt (some minutes)"
 	"$(PYTHON)" -m venv $(if $(LOADERS_MOVED),--clear) .venv-loaders
+	$(LOADERS_BIN)/python -m pip install --constraint envs/loaders.txt torch
 	$(LOADERS_BIN)/python -m pip install --no-deps --requirement envs/loaders.txt
 	@touch $@
 

@@ -10,7 +10,7 @@ one. The text is that of `pydoc_data.topics`, so that other versions of Python h
 paragraph that comes again is left out, so that none stands on both sides. It is read in windows of
 126 tokens, whose [CLS] and [SEP] are no rows. The model is all-MiniLM-L6-v2, trained to embed
 sentences and not to write text. The package, an upload of others than its authors, is read as an
-archive, and none of its code is run; a SHA-256 says whether the weights are the authors' own.
+archive, and none of its code is run; its weights must have the SHA-256 that others pin for them.
 """
 
 import argparse
