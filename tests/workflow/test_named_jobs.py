@@ -86,7 +86,7 @@ def test_models_stand_beside_their_method_in_a_table_and_a_figure(project):
     assert "Nothing to be done" in project.succeed("--dry-run", "tables", "fig_latents")
     # A file that a setting names is an input.
     (project.folder / "factor.txt").write_text("0.25", encoding="utf-8")
-    after = {"evaluate", "tabulate latents", "draw latents"}
+    after = {"evaluate", "tabulate latents", "draw latents", "fig_latents"}
     assert project.planned("fig_latents") == {"fit halved"} | after
 
 
