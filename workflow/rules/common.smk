@@ -120,9 +120,9 @@ def step_digest(step, *modules):
     return source_digest(f"sae_surgery.steps.{step}", *modules)
 
 
-def memory(cost, attempt):
+def memory(mem_mb, attempt):
     """Return the memory to ask for, more with each attempt; on a cluster, with Snakemake's own."""
-    return attempt * (cost.mem_mb + SNAKEMAKE_MB * ON_CLUSTER)
+    return attempt * (mem_mb + SNAKEMAKE_MB * ON_CLUSTER)
 
 
 def asks(cost, device=False):
@@ -131,7 +131,7 @@ def asks(cost, device=False):
     The device is no parameter: a model is not fitted again because the next machine has no GPU.
     """
     resources = {
-        "mem_mb": lambda w, attempt: memory(cost(w), attempt),
+        "mem_mb": lambda w, attempt: memory(cost(w).mem_mb, attempt),
         "runtime": lambda w, attempt: attempt * cost(w).runtime,
     }
     if device:

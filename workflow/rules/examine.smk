@@ -1,4 +1,7 @@
-"""Trained SAEs on activations: rows drawn, the SAE read and checked, questions, and the page."""
+"""Trained SAEs on activations: rows drawn, the SAE read and checked, questions, and the page.
+
+Digests are computed where a job asks for them: most runs examine nothing.
+"""
 
 import shlex
 
@@ -55,7 +58,7 @@ def sizes(factor, base=costs.BASE_MB):
     """Return the memory that a step of files of that size takes, more with each attempt."""
 
     def asked(w, input, attempt):
-        return attempt * (base + SNAKEMAKE_MB * ON_CLUSTER + int(factor * input.size_mb))
+        return memory(base + int(factor * input.size_mb), attempt)
 
     return asked
 
@@ -63,8 +66,7 @@ def sizes(factor, base=costs.BASE_MB):
 def memory_to_load(w, input, attempt):
     """Return the memory that reading an SAE takes; of activations only blocks are held."""
     size_mb = sum(Path(path).stat().st_size for path in input.sae) // 10**6
-    held = 2 * costs.BASE_MB + 6 * size_mb + EXAMINATION.samples // 15
-    return attempt * (held + SNAKEMAKE_MB * ON_CLUSTER)
+    return memory(2 * costs.BASE_MB + 6 * size_mb + EXAMINATION.samples // 15, attempt)
 
 
 def modules(package, names):
@@ -92,7 +94,7 @@ rule sample:
     threads: 1
     resources:
         # Rows are few, and the file is mapped: what is asked for does not grow with it.
-        mem_mb=lambda w, attempt: attempt * (2 * costs.LIGHT_MB + EXAMINATION.samples // 10),
+        mem_mb=lambda w, attempt: memory(2 * costs.LIGHT_MB + EXAMINATION.samples // 10, attempt),
         runtime=lambda w, attempt: attempt * costs.BASE_MINUTES,
     params:
         files=lambda w: " ".join(
@@ -102,7 +104,7 @@ rule sample:
         samples=EXAMINATION.samples,
         held_out=EXAMINATION.held_out,
         seed=EXAMINATION.seeds[0],
-        code=step_digest("sample"),
+        code=lambda w: step_digest("sample"),
     shell:
         "python -m sae_surgery sample {params.files} --samples {params.samples}"
         " --held-out {params.held_out} --seed {params.seed} --output {output.rows} 2> {log}"
@@ -130,7 +132,7 @@ rule load:
         activations=lambda w: option("--activations", examined(w).rows.activations),
         counted=EXAMINATION.counted,
         seed=EXAMINATION.seeds[0],
-        code=step_digest("load", *modules(loaders, loaders.available())),
+        code=lambda w: step_digest("load", *modules(loaders, loaders.available())),
     shell:
         "python -m sae_surgery load {params.sae} {params.format} --rows {input.rows}"
         " {params.activations} --counted {params.counted} --seed {params.seed} {params.overrule}"
@@ -154,7 +156,7 @@ rule learn:
     params:
         seed=lambda w: EXAMINATION.seeds[0] if w.learned == "started" else w.learned,
         started=lambda w: "--started" if w.learned == "started" else "",
-        code=step_digest("learn"),
+        code=lambda w: step_digest("learn"),
     shell:
         "python -m sae_surgery learn --rows {input.rows} --reading {input.reading}"
         " --seed {params.seed} {params.started} --threads {threads}"
@@ -218,7 +220,7 @@ rule present:
         f"{LOGS}/present.log",
     params:
         run=RUN.name,
-        code=step_digest("present", *modules(examination, EXAMINATION.questions)),
+        code=lambda w: step_digest("present", *modules(examination, EXAMINATION.questions)),
     shell:
         "python -m sae_surgery present --run {params.run} --rows {input.rows}"
         " --readings {input.readings} --answers {input.answers}"
