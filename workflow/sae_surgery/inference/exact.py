@@ -113,7 +113,7 @@ def exact_lasso(
     require_non_negative(tolerance=tolerance)
     require_positive_integer(max_rounds=max_rounds, n_samples=observations.shape[1])
     if start is not None:
-        _require_start(start, observations, dictionary)
+        start.require_match(observations, dictionary, "start")
     if observations.is_cuda:
         from sae_surgery.inference.exact_batched import solve
     else:
@@ -194,11 +194,3 @@ def _checked_weights(observations: Tensor, dictionary: Tensor, weights: float | 
         allowed = f"from {1 / LARGEST:g} to {LARGEST:g}"
         raise ValueError(f"weights must be {allowed}, got {weights.min().item():g} as the least")
     return weights.to(dictionary.device, torch.float64)
-
-
-def _require_start(start: SparseCodes, observations: Tensor, dictionary: Tensor) -> None:
-    """Raise ValueError unless a start is for as many seeds, samples and atoms."""
-    wanted = (*observations.shape[:2], dictionary.shape[2])
-    given = (*start.counts.shape, start.n_atoms)
-    if given != wanted:
-        raise ValueError(f"start must be of (seed, sample, atom) {wanted}, got {given}")

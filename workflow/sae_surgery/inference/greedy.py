@@ -146,7 +146,7 @@ class _Pursuit:
             gram=np.empty((0, 0, 0) if gradient else matrices),
             factor=np.empty((0, 0, 0) if gradient else matrices),
             wanted=np.minimum(wanted, most),
-            n_steps=wanted if gradient else STEPS_AN_ATOM * np.minimum(wanted, most),
+            n_steps=wanted.copy() if gradient else STEPS_AN_ATOM * np.minimum(wanted, most),
             error=np.square(y).sum(1) / 2,
             n_found=np.zeros(n_samples, np.int64),
             found=np.empty((n_samples, ROOM), np.int64),
@@ -156,7 +156,6 @@ class _Pursuit:
             kept_atoms=np.empty(vectors if self.swaps else (0, 0), np.int64),
             kept_values=np.empty(vectors if self.swaps else (0, 0)),
         )
-        sets = sets._replace(n_steps=sets.n_steps.copy())
         return sets, lengths
 
 

@@ -310,15 +310,24 @@ def take_back(columns, sets, i):
 
 
 @inlined
+def to_least_squares(sets, i):
+    """Move the values of S to the least squares, whatever their signs; residuals stay as they are.
+
+    `slack` holds dᵀr of the atoms of S.
+    """
+    move = sets.slack[i, : sets.size[i]].copy()
+    solve(sets.factor[i], move)
+    for a in range(len(move)):
+        sets.values[i, a] += move[a]
+
+
+@inlined
 def fit(columns, sets, i):
     """Move the values of S to the least squares, by the rule."""
     if columns.rule == NON_NEGATIVE:
         settle(columns.atoms, sets, i)
     else:
-        move = sets.slack[i, : sets.size[i]].copy()
-        solve(sets.factor[i], move)
-        for a in range(len(move)):
-            sets.values[i, a] += move[a]
+        to_least_squares(sets, i)
         refresh(columns.atoms, sets, i)
 
 

@@ -87,7 +87,7 @@ def _each_seed(
 ) -> SparseCodes:
     """Check the arguments, refit one seed after the other, and leave out what is zero."""
     require_problem(observations, dictionary)
-    codes.require_shape(*observations.shape[:2], dictionary.shape[2])
+    codes.require_match(observations, dictionary)
     values = codes.values.cpu().clone()
     atoms = codes.atoms.cpu().contiguous()
     first = 0

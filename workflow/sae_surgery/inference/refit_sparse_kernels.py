@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sae_surgery.inference.exact_kernels import Atoms, compiled, dot, join, refresh, settle, solve
-from sae_surgery.inference.greedy_kernels import TOLERANCE, Sets
+from sae_surgery.inference.exact_kernels import Atoms, compiled, dot, join, refresh, settle
+from sae_surgery.inference.greedy_kernels import TOLERANCE, Sets, to_least_squares
 from sae_surgery.inference.refit_kernels import subtract
 
 
@@ -62,10 +62,7 @@ def fit(rows, observations, counts, atoms, values, non_negative):
             settle(problem, sets, 0)
             let_in(problem, sets, atoms[entries])
         else:
-            move = sets.slack[0, : sets.size[0]].copy()
-            solve(sets.factor[0], move)
-            for a in range(sets.size[0]):
-                sets.values[0, a] += move[a]
+            to_least_squares(sets, 0)
         write(sets, atoms[entries], values[entries])
         if not observations[i].any():
             values[entries] = 0.0

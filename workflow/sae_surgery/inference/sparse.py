@@ -1,6 +1,6 @@
 """Codes without their zeros."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,26 +36,28 @@ class SparseCodes:
 
     def without(self, atoms: Tensor) -> "SparseCodes":
         """Return the codes with zeros for some atoms, given by their indices."""
-        kept = ~torch.isin(self.atoms, atoms)
-        samples = torch.arange(self.counts.numel(), device=atoms.device)
+        return self._only(~torch.isin(self.atoms, atoms))
+
+    def with_values(self, values: Tensor) -> "SparseCodes":
+        """Return the codes with other values (entry,); entries that are zero are left out."""
+        return replace(self, values=values)._only(values != 0)
+
+    def _only(self, kept: Tensor) -> "SparseCodes":
+        """Return the codes with some entries alone, of all (entry,)."""
+        samples = torch.arange(self.counts.numel(), device=kept.device)
         samples = samples.repeat_interleave(self.counts.flatten())[kept]
         counts = torch.bincount(samples, minlength=self.counts.numel()).view_as(self.counts)
         return SparseCodes(counts, self.atoms[kept], self.values[kept], self.n_atoms)
 
-    def with_values(self, values: Tensor) -> "SparseCodes":
-        """Return the codes with other values (entry,); entries that are zero are left out."""
-        kept = values != 0
-        samples = torch.arange(self.counts.numel(), device=values.device)
-        samples = samples.repeat_interleave(self.counts.flatten())[kept]
-        counts = torch.bincount(samples, minlength=self.counts.numel()).view_as(self.counts)
-        return SparseCodes(counts, self.atoms[kept], values[kept], self.n_atoms)
+    def require_match(self, observations: Tensor, dictionary: Tensor, name: str = "codes") -> None:
+        """Raise ValueError unless the codes, called `name`, are for the same seeds, samples, atoms.
 
-    def require_shape(self, n_seeds: int, n_samples: int, n_atoms: int) -> None:
-        """Raise ValueError unless the codes are for as many seeds, samples and atoms."""
-        wanted = n_seeds, n_samples, n_atoms
+        Observations are (seed, sample, obs), the dictionary (seed, obs, atom).
+        """
+        wanted = (*observations.shape[:2], dictionary.shape[2])
         given = (*self.counts.shape, self.n_atoms)
         if given != wanted:
-            raise ValueError(f"codes must be of (seed, sample, atom) {wanted}, got {given}")
+            raise ValueError(f"{name} must be of (seed, sample, atom) {wanted}, got {given}")
 
     def dense(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return the codes with their zeros, (seed, sample, atom)."""

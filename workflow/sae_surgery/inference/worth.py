@@ -96,7 +96,7 @@ def iterations_worth(
         If shapes or types do not go together, or a number is out of range.
     """
     require_problem(observations, dictionary)
-    codes.require_shape(*observations.shape[:2], dictionary.shape[2])
+    codes.require_match(observations, dictionary)
     require_positive(lam=lam)
     require_positive_integer(max_iterations=max_iterations, n_samples=observations.shape[1])
     sums = torch.zeros(2, 3, max_iterations + 1, dtype=torch.float64)

@@ -29,7 +29,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.learning.learner import Learner
 from sae_surgery.learning.redundancy import FEWEST_SAMPLES, redundancy, redundancy_limit
 
@@ -177,14 +176,14 @@ class AimedLearner(Learner):
 
     def _learned(self) -> dict[str, Any]:
         """Return copies of what is compared at two rests."""
-        codes = [[codes.counts, codes.atoms, codes.values] for codes in self.codes]
+        codes = self._codes_in_parts()
         return {"rows": self.rows.clone(), "codes": codes, "penalty": self.penalties[-1]}
 
     def _keep_the_better(self) -> None:
         """Take the last look back unless it lowered the objective."""
         if self.course[-1] > self.before["objective"]:
             self.rows, self.penalties[-1] = self.before["rows"], self.before["penalty"]
-            self.codes = [SparseCodes(*parts, len(self.rows)) for parts in self.before["codes"]]
+            self._set_codes(self.before["codes"])
 
     def _probe(self) -> float:
         """Return the λ that gives a batch the L0 that is wanted first."""

@@ -4,7 +4,7 @@ See `incremental` for what it does, and `aimed` for the one that holds a wanted 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -179,17 +179,24 @@ class Learner:
         n_entries = sum(len(codes.values) for codes in self.codes)
         return n_samples * obs_dim > n_entries + n_atoms * (obs_dim - 1)
 
+    def _codes_in_parts(self) -> list[list[Tensor]]:
+        """Return the tensors of each batch's codes, as they are kept."""
+        return [[codes.counts, codes.atoms, codes.values] for codes in self.codes]
+
+    def _set_codes(self, parts: Sequence[Sequence[Tensor]]) -> None:
+        """Undo `_codes_in_parts`."""
+        self.codes = [SparseCodes(*each, len(self.rows)) for each in parts]
+
     def state_dict(self) -> dict[str, Any]:
         """Return what rounds change."""
-        codes = [[codes.counts, codes.atoms, codes.values] for codes in self.codes]
         search = {"objectives": self.objectives, "n_replaced": self.n_replaced}
-        learned = {"rows": self.rows, "codes": codes, "change": self.change}
+        learned = {"rows": self.rows, "codes": self._codes_in_parts(), "change": self.change}
         return learned | search | {"converged": self.converged}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` has told."""
         self.rows = state_dict["rows"]
-        self.codes = [SparseCodes(*parts, len(self.rows)) for parts in state_dict["codes"]]
+        self._set_codes(state_dict["codes"])
         self.change = list(state_dict["change"])
         self.objectives = list(state_dict["objectives"])
         self.n_replaced, self.converged = state_dict["n_replaced"], state_dict["converged"]
