@@ -68,6 +68,12 @@ def ratio(
     return (total, *bootstrap.interval(parts, statistic))
 
 
+def quotient(upper: np.ndarray, lower: np.ndarray) -> tuple[float, float, float]:
+    """Return Σ upper / Σ lower over samples, both (sample,), and its interval."""
+    sums = np.stack([upper, lower], axis=1)
+    return ratio(sums, lambda parts: parts[..., 0] / parts[..., 1])
+
+
 def explained(error: np.ndarray, total: np.ndarray) -> tuple[float, float, float]:
     """Return the share of variance that is explained, 1 − Σ error / Σ total, and its interval."""
     sums = np.stack([error, total], axis=1)
@@ -77,5 +83,4 @@ def explained(error: np.ndarray, total: np.ndarray) -> tuple[float, float, float
 def mean_l0(codes: SparseCodes) -> tuple[float, float, float]:
     """Return the mean number of active atoms, and its interval."""
     counts = codes.counts[0].double().numpy()
-    sums = np.stack([counts, np.ones_like(counts)], axis=1)
-    return ratio(sums, lambda parts: parts[..., 0] / parts[..., 1])
+    return quotient(counts, np.ones_like(counts))

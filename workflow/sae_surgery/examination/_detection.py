@@ -84,9 +84,9 @@ def _scores(
     # Entries up to each one, and positive ones among them, within its atom.
     above = np.concatenate([np.zeros((1, labels.shape[1])), np.cumsum(positive, axis=0)])
     hits = above[ends] - above[starts]
+    rank = np.arange(1, len(positive) + 1) - np.repeat(starts, counts)
+    so_far = above[1:] - np.repeat(above[starts], counts, axis=0)
     if by == "auc":
-        rank = np.arange(1, len(positive) + 1) - np.repeat(starts, counts)
-        so_far = above[1:] - np.repeat(above[starts], counts, axis=0)
         # Negative entries below each positive one, summed over the positive ones.
         negative_so_far = rank[:, None] - so_far
         misses = counts[:, None] - hits
@@ -98,8 +98,6 @@ def _scores(
         # A label that all samples have, or none, has no pairs.
         score = pairs / np.maximum(total * (n_samples - total), 1)
         return score, np.maximum(ends - 1, 0)[:, None] * np.ones_like(score, dtype=np.int64)
-    rank = np.arange(1, len(positive) + 1) - np.repeat(starts, counts)
-    so_far = above[1:] - np.repeat(above[starts], counts, axis=0)
     f1 = 2 * so_far / (rank[:, None] + total)
     score, place = np.zeros((len(counts), labels.shape[1])), np.zeros_like(hits, dtype=np.int64)
     active = np.flatnonzero(counts)

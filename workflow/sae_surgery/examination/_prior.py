@@ -10,6 +10,7 @@ the encoder, and those of the unweighted lasso with several times as many active
 """
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from sae_surgery.examination import _solving
 from sae_surgery.examination._codes import as_rows, from_rows
+from sae_surgery.inference.fista import momentum_weights
 
 WIDER = 4
 """Active atoms of the unweighted lasso that proposes candidates, over those wanted."""
@@ -29,7 +31,6 @@ L0_TOLERANCE = 0.005
 AT_ONCE = 512
 """Samples that are solved together, and that λ is sought on."""
 SMALLEST_CODE = 1e-6
-SMALLEST_NORM = 1e-8
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Whitened:
         scales = np.maximum(variances, FLOOR * mean) if mean > 0 else np.ones_like(variances)
         transform = (axes / np.sqrt(scales)) @ axes.T
         columns = transform @ dictionary
-        norms = np.maximum(np.linalg.norm(columns, axis=0), SMALLEST_NORM)
+        norms = _solving.norms(columns)
         return cls(transform, (columns / norms).astype(np.float32), norms)
 
 
@@ -142,14 +143,12 @@ class _Problem:
     def solve(self, lam: float, weights: Tensor) -> Tensor:
         """Return values (sample, place)."""
         z = ahead = torch.zeros_like(self.correlations)
-        momentum = 1.0
-        for _ in range(ITERATIONS):
+        for weight in islice(momentum_weights(), ITERATIONS):
             gradient = torch.bmm(self.gram, ahead[..., None])[..., 0] - self.correlations
             step = ahead - (gradient + lam * weights) / self.bound
             new = step.clamp(min=0) * self.known
-            following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-            ahead = new + (momentum - 1) / following * (new - z)
-            z, momentum = new, following
+            ahead = new + (weight - 1) * (new - z)
+            z = new
         return z
 
     def lam_at(self, l0: float, weights: Tensor) -> float:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sae_surgery.examination._references import samples_as_atoms
+from sae_surgery.examination._references import SMALLEST_NORM, samples_as_atoms
 from sae_surgery.learning.at_l0 import learn_at_l0
 from sae_surgery.machine.progress import Tracker, silent
-
-SMALLEST_NORM = 1e-8
 
 
 @dataclass(frozen=True)

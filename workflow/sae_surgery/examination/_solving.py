@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from sae_surgery.examination._references import SMALLEST_NORM
 from sae_surgery.examination.base import tensor
 from sae_surgery.inference.gradient_pursuit import gradient_pursuit
 from sae_surgery.inference.matched import lasso_at_l0
@@ -12,8 +13,6 @@ from sae_surgery.inference.sparse import SparseCodes
 
 GRADIENT_STEPS = 100
 """Steps of projected gradient."""
-
-SMALLEST_NORM = 1e-8
 
 
 def pursue(
@@ -46,19 +45,20 @@ def solve_lasso(
     ValueError
         If no λ gives codes of that L0.
     """
-    (unit,), norms = on_unit_atoms(dictionary), _norms(dictionary)
+    (unit,), lengths = on_unit_atoms(dictionary), norms(dictionary)
     lam, codes = lasso_at_l0(tensor(observations), tensor(unit), l0, non_negative=not signed)
-    return lam, _scaled(codes, 1 / norms)
+    return lam, _scaled(codes, 1 / lengths)
 
 
 def on_unit_atoms(dictionary: np.ndarray, *codes: SparseCodes) -> tuple:
     """Return a dictionary (obs, atom) with atoms of unit length, and codes with respect to it."""
-    norms = _norms(dictionary)
-    unit = (dictionary / norms).astype(np.float32)
-    return (unit, *(_scaled(each, norms) for each in codes))
+    lengths = norms(dictionary)
+    unit = (dictionary / lengths).astype(np.float32)
+    return (unit, *(_scaled(each, lengths) for each in codes))
 
 
-def _norms(dictionary: np.ndarray) -> np.ndarray:
+def norms(dictionary: np.ndarray) -> np.ndarray:
+    """Return the norms of atoms (atom,), none smaller than what can be divided by."""
     return np.maximum(np.linalg.norm(dictionary, axis=0), SMALLEST_NORM)
 
 

@@ -13,12 +13,14 @@ def overlap(found: sparse.csr_array, truth: sparse.csr_array) -> np.ndarray:
     return np.stack([np.asarray(hits).ravel(), *sizes], axis=1).astype(float)
 
 
+def f1_of(sums: np.ndarray) -> np.ndarray:
+    """Return the F1 (…,) of hits, atoms found and true atoms (…, 3)."""
+    return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
+
+
 def f1(found: sparse.csr_array, truth: sparse.csr_array) -> tuple[float, float, float]:
     """Return the F1 of supports, counted over all samples, and its interval."""
-    return ratio(
-        overlap(found, truth),
-        lambda sums: 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1),
-    )
+    return ratio(overlap(found, truth), f1_of)
 
 
 def correlation(found: sparse.csr_array, truth: sparse.csr_array) -> float:

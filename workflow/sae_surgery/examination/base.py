@@ -4,12 +4,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from sae_surgery.examination import HELD_OUT, LEARN, OOD
+from sae_surgery.examination import HELD_OUT, LEARN, OOD, STARTED
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.machine.progress import Tracker, silent
 
@@ -54,6 +55,16 @@ class Subject:
     def splits(self) -> tuple[str, ...]:
         """Splits that are scored."""
         return tuple(split for split in (HELD_OUT, OOD) if split in self.observations)
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean of the rows to learn from, (obs,): what is explained is counted from it."""
+        return self.observations[LEARN].mean(axis=0)
+
+    @property
+    def scratch(self) -> tuple[np.ndarray, ...]:
+        """The dictionaries that were learned from scratch (obs, atom), in the order of seeds."""
+        return tuple(each for name, each in self.learned.items() if name != STARTED)
 
     @property
     def l0(self) -> float:

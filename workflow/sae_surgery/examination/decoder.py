@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from sae_surgery.examination import HELD_OUT, LEARN, STARTED, _solving
-from sae_surgery.examination._codes import errors, explained, ratio, spread
+from sae_surgery.examination._codes import errors, explained, quotient, spread
 from sae_surgery.examination._references import random_like, samples_as_atoms
 from sae_surgery.examination.base import Answer, Question, Row, Subject, seeded
 
@@ -48,7 +48,8 @@ class Decoder(Question):
     def answer(self, subject: Subject) -> Answer:
         """Solve for codes under each dictionary, at each number of active atoms."""
         wanted = _numbers(subject)
-        own_k, total = wanted[1.0], _total(subject)
+        own_k = wanted[1.0]
+        total = spread(subject.observations[HELD_OUT][:MOST_SAMPLES], subject.mean)
         rows, error = [Row("decoder", "k", float(own_k))], {}
         for name, dictionary in _dictionaries(subject):
             signed = subject.signed and name == "decoder"
@@ -76,19 +77,12 @@ def _dictionaries(subject: Subject) -> Iterator[tuple[str, np.ndarray]]:
     learn, n_atoms = subject.observations[LEARN], subject.dictionary.shape[1]
     stream = seeded(subject, STREAM)
     yield "decoder", subject.dictionary
-    scratch = [name for name in subject.learned if name != STARTED]
-    if scratch:
-        yield "scratch", subject.learned[scratch[0]]
+    for learned in subject.scratch[:1]:
+        yield "scratch", learned
     if STARTED in subject.learned:
         yield STARTED, subject.learned[STARTED]
     yield "random", random_like(learn, n_atoms, stream)
     yield "samples", samples_as_atoms(learn, n_atoms, stream)
-
-
-def _total(subject: Subject) -> np.ndarray:
-    """Return what there is to be explained of each sample that is scored."""
-    mean = subject.observations[LEARN].mean(axis=0)
-    return spread(subject.observations[HELD_OUT][:MOST_SAMPLES], mean)
 
 
 def _score(
@@ -106,9 +100,8 @@ def _at_own_l0(
     """Yield gains over the decoder, and what is explained of rows that equal none learned from."""
     new = ~subject.seen[:MOST_SAMPLES]
     for name, found in error.items():
-        sums = np.stack([error["decoder"] - found, total], axis=1)
         if name != "decoder":
-            yield Row(name, "gain", *ratio(sums, lambda parts: parts[..., 0] / parts[..., 1]))
+            yield Row(name, "gain", *quotient(error["decoder"] - found, total))
         if new.any() and not new.all():
             value = explained(found[new], total[new])
             yield Row(name, "explained_variance_unseen", *value)
@@ -116,18 +109,15 @@ def _at_own_l0(
 
 def _of_encoder(subject: Subject) -> Iterator[Row]:
     y, codes = subject.observations[HELD_OUT], subject.codes[HELD_OUT]
-    error = errors(y, codes, subject.dictionary)
-    total = spread(y, subject.observations[LEARN].mean(axis=0))
-    yield Row("encoder", "explained_variance", *explained(error, total), at=subject.l0)
+    value = explained(errors(y, codes, subject.dictionary), spread(y, subject.mean))
+    yield Row("encoder", "explained_variance", *value, at=subject.l0)
 
 
 def _components(subject: Subject, ranks: list[int]) -> Iterator[Row]:
-    learn = subject.observations[LEARN]
-    mean = learn.mean(axis=0)
-    centred = (learn - mean).astype(np.float64)
+    centred = (subject.observations[LEARN] - subject.mean).astype(np.float64)
     _, axes = np.linalg.eigh(centred.T @ centred)
     y = subject.observations[HELD_OUT][:MOST_SAMPLES]
-    scores = np.square((y - mean) @ axes[:, ::-1])
+    scores = np.square((y - subject.mean) @ axes[:, ::-1])
     total = scores.sum(axis=1)
     for rank in ranks:
         error = scores[:, rank:].sum(axis=1)

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from sae_surgery.examination import HELD_OUT, LEARN, _solving
-from sae_surgery.examination._codes import errors, explained, mean_l0, pick, ratio, spread
+from sae_surgery.examination import HELD_OUT, _solving
+from sae_surgery.examination._codes import errors, explained, mean_l0, pick, quotient, spread
 from sae_surgery.examination.base import Answer, Question, Row, Subject, tensor
 from sae_surgery.inference.sparse import SparseCodes
 from sae_surgery.inference.worth import iterations_worth
@@ -102,7 +102,7 @@ def _solve(subject: Subject, split: str) -> tuple[dict[str, SparseCodes], float 
 
 def _scores(subject: Subject, split: str, solved: Mapping[str, SparseCodes]) -> Iterator[Row]:
     y, dictionary = subject.observations[split], subject.dictionary
-    total = spread(y, subject.observations[LEARN].mean(axis=0))
+    total = spread(y, subject.mean)
     error = {name: errors(y, codes, dictionary) for name, codes in solved.items()}
     for name, codes in solved.items():
         yield Row(name, "explained_variance", *explained(error[name], total), split)
@@ -114,10 +114,9 @@ def _scores(subject: Subject, split: str, solved: Mapping[str, SparseCodes]) -> 
         GAP: ("encoder", best),
     }
     for name, (before, after) in differences.items():
-        sums = np.stack([error[before] - error[after], total, error["encoder"]], axis=1)
-        gain = ratio(sums, lambda parts: parts[..., 0] / parts[..., 1])
-        yield Row(name, "gain", *gain, split)
-        yield Row(name, "removed", *ratio(sums, lambda parts: parts[..., 0] / parts[..., 2]), split)
+        fallen = error[before] - error[after]
+        yield Row(name, "gain", *quotient(fallen, total), split)
+        yield Row(name, "removed", *quotient(fallen, error["encoder"]), split)
     own, refitted = (np.abs(solved[name].values.numpy()).sum() for name in ("encoder", "refitted"))
     if own > 0:
         yield Row("refitted", "shrinkage", float(refitted / own), split=split)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from sae_surgery.examination import HELD_OUT, LEARN, STARTED, _solving
+from sae_surgery.examination import HELD_OUT, LEARN, _solving
 from sae_surgery.examination._codes import as_rows
 from sae_surgery.examination._detection import aucs, best_by_auc, best_by_f1, f1s
 from sae_surgery.examination.base import Answer, Question, Row, Subject, seeded
@@ -98,9 +98,8 @@ def _codes(subject: Subject) -> Iterator[tuple[str, dict[str, sparse.csr_array]]
         return {split: abs(as_rows(each)) for split, each in codes.items()}
 
     yield "omp", solved(subject.dictionary, subject.signed)
-    scratch = [name for name in subject.learned if name != STARTED]
-    if scratch:
-        yield "scratch", solved(subject.learned[scratch[0]], False)
+    for learned in subject.scratch[:1]:
+        yield "scratch", solved(learned, False)
     # Either sign of a dimension may say it; shifted, so that no value is a zero.
     low = splits[LEARN].min(axis=0)
     both = {

@@ -10,7 +10,7 @@ from sae_surgery.examination import HELD_OUT, LEARN, _solving
 from sae_surgery.examination._codes import as_rows, ratio
 from sae_surgery.examination._planting import NEW_PAIRS, OWN, RECOMBINED, Planting
 from sae_surgery.examination._prior import Whitened, WithPrior
-from sae_surgery.examination._supports import correlation, f1, overlap
+from sae_surgery.examination._supports import correlation, f1, f1_of, overlap
 from sae_surgery.examination.base import Answer, Question, Row, Subject
 
 DISCOUNTS = (1.0, 0.9, 0.8, 0.7, 0.6)
@@ -153,10 +153,4 @@ def _gain(
 ) -> tuple[float, float, float]:
     """Return the difference in F1 on the same samples, and its interval."""
     sums = np.concatenate([overlap(before, truth), overlap(after, truth)], axis=1)
-
-    def difference(parts: np.ndarray) -> np.ndarray:
-        old = 2 * parts[..., 0] / np.maximum(parts[..., 1] + parts[..., 2], 1)
-        new = 2 * parts[..., 3] / np.maximum(parts[..., 4] + parts[..., 5], 1)
-        return new - old
-
-    return ratio(sums, difference)
+    return ratio(sums, lambda parts: f1_of(parts[..., 3:]) - f1_of(parts[..., :3]))

@@ -51,9 +51,8 @@ class Stability(Question):
         for name, other in subject.beside.items():
             value = matched(own, other, stream)
             yield Row(f"with {name}", "matched_cosine", value, split=LEARN)
-        scratch = [each for name, each in subject.learned.items() if name.isdecimal()]
-        if len(scratch) > 1:
-            value = matched(scratch[0], scratch[1], stream)
+        if len(subject.scratch) > 1:
+            value = matched(*subject.scratch[:2], stream)
             yield Row("learned", "matched_cosine", value, split=LEARN)
         for condition, draw in (("random", random_like), ("samples", samples_as_atoms)):
             pair = [draw(learn, n_atoms, stream) for _ in range(2)]

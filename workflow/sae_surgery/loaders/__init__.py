@@ -92,6 +92,7 @@ def _only_file(path: Path) -> list[Path]:
 
 def _why_unknown(path: Path, candidates: "list[Loader]") -> str:
     """Say what a path holds instead of an SAE, and what to give instead."""
+    known = "; ".join(f"{each.title}: {each.looks_like}" for each in candidates)
     if path.is_dir():
         inner = sorted(each for each in path.iterdir() if each.is_dir())
         inner = [each for each in inner if any(one.files(each) for one in candidates)]
@@ -105,8 +106,6 @@ def _why_unknown(path: Path, candidates: "list[Loader]") -> str:
         held = _files.contents(path)
         if len(held) == 1:
             return "one matrix is no SAE; are these the activations?"
-        known = [f"{each.title}: {each.looks_like}" for each in candidates]
         names = ", ".join(sorted(held)[:8])
-        return f"no SAE of a format known; it holds {names}. Known are: {'; '.join(known)}"
-    known = [f"{each.title}: {each.looks_like}" for each in candidates]
-    return f"no SAE of a format known. Known are: {'; '.join(known)}"
+        return f"no SAE of a format known; it holds {names}. Known are: {known}"
+    return f"no SAE of a format known. Known are: {known}"

@@ -10,6 +10,8 @@ from sae_surgery.errors import SurgeryError
 from sae_surgery.loaders._coding import Inputs
 from sae_surgery.loaders.base import TrainedSae
 
+CHECKED = 4096
+"""Rows of activations that are enough to check an SAE on."""
 ROWS_AT_ONCE = 2048
 FACTOR = 2.0
 """How far from a recorded mean L0 the one found may be: data and their parts differ."""

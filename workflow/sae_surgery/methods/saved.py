@@ -17,6 +17,9 @@ from sae_surgery.problems.base import Problem
 
 LARGEST = torch.finfo(torch.float32).max
 """Stands for a threshold of infinity, which a model file cannot hold."""
+ATOMS = "pursuit_atoms"
+"""The dictionary in the SAE's own units, for matching pursuit alone, which encodes by it."""
+DIMS = {**SHAPES, ATOMS: ("obs", "atom")}
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,3 @@ class Saved(Method):
     @cached_property
     def _sae(self) -> TrainedSae:
         return loaders.load(Path(self.settings.path), self.settings.format or None)
-
-
-ATOMS = "pursuit_atoms"
-"""The dictionary in the SAE's own units, for matching pursuit alone, which encodes by it."""
-DIMS = {**SHAPES, ATOMS: ("obs", "atom")}

@@ -16,12 +16,11 @@ from sae_surgery.plan import configfile
 from sae_surgery.plan.documents import Document
 
 SNAKEFILE = ROOT.parents[1] / "Snakefile"
+DEFAULT = SNAKEFILE.parent / configfile.DEFAULT
 TAKEN = ("ae", "final", "params", "sae", "sae_weights", "model")
 """Names of files that say nothing: the folder's comes before them."""
 SUFFIXES = (".npz", ".safetensors", ".pt", ".pth")
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
-CHECKED = 4096
-"""Rows that the check on loading is made on before anything runs."""
 
 
 def examine(
@@ -88,9 +87,6 @@ def examine(
         print(f"results/{run}/examine/page.html")
 
 
-DEFAULT = SNAKEFILE.parent / configfile.DEFAULT
-
-
 def _section(
     sae: Sequence[Path],
     activations: Sequence[Path],
@@ -143,7 +139,7 @@ def _look(sae: Path, activations: Path, format: str | None, overrule: Sequence[s
     import torch
 
     from sae_surgery import loaders
-    from sae_surgery.loaders.check import check
+    from sae_surgery.loaders.check import CHECKED, check
     from sae_surgery.problems._matrices import open_matrix
 
     trained, matrix = loaders.load(sae, format), open_matrix(activations)

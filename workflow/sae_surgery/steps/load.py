@@ -15,13 +15,10 @@ from sae_surgery.examination._encoding import MOST_ROWS, Encoder
 from sae_surgery.files.readings import Reading, write_reading
 from sae_surgery.files.rows import COUNTED_STREAM, Rows, chosen, read_rows
 from sae_surgery.files.store import Origin
-from sae_surgery.loaders.check import check
+from sae_surgery.loaders.check import CHECKED, check
 from sae_surgery.machine.progress import track
 from sae_surgery.machine.provenance import source_digest
 from sae_surgery.problems._matrices import open_matrix
-
-CHECKED = 4096
-"""Rows that the check on loading is made on."""
 
 
 def load(
