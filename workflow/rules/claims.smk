@@ -2,11 +2,11 @@
 
 from sae_surgery.pages import claims as claims_list
 
+OF_CLAIMS = {"audit", *claims_list.experiments(claims_list.load(claims_list.PAPER))}
 CLAIMED = [
     name
     for name, experiment in RUN.experiments.items()
-    if experiment.problem == "paper"
-    if name in ("audit", *claims_list.experiments(claims_list.load(claims_list.PAPER)))
+    if experiment.problem == "paper" and name in OF_CLAIMS
 ]
 
 
