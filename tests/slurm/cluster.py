@@ -17,6 +17,8 @@ from pathlib import Path
 
 import psutil
 
+import debian
+
 PACKAGES = {
     "munged": "munge",
     "slurmctld": "slurmctld",
@@ -70,36 +72,7 @@ PartitionName=gpu Nodes=g[1-2] MaxTime=INFINITE
 
 def why_not() -> str | None:
     """Return why no cluster can be had on this machine, None if one can."""
-    if os.geteuid() != 0:
-        return "Slurm's daemons need root"
-    if shutil.which("apt-get") is None and missing():
-        return f"{', '.join(missing())} are missing, and only apt-get is known to install them"
-    return None
-
-
-def missing() -> list[str]:
-    """Return Debian's names of the packages that are not installed."""
-    return [package for command, package in PACKAGES.items() if shutil.which(command) is None]
-
-
-def install() -> None:
-    """Install Debian's packages if they are missing, without starting their services."""
-    if not missing():
-        return
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    # Debian asks this file whether a package may start its service.
-    policy = Path("/usr/sbin/policy-rc.d")
-    made = not policy.exists()
-    if made:
-        policy.write_text("#!/bin/sh\nexit 101\n", encoding="utf-8")
-        policy.chmod(0o755)
-    try:
-        subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing()]
-        subprocess.run(command, check=True, env=environment)
-    finally:
-        if made:
-            policy.unlink()
+    return "Slurm's daemons need root" if os.geteuid() != 0 else debian.why_not(PACKAGES)
 
 
 class Cluster:
@@ -269,7 +242,7 @@ class Cluster:
 @contextlib.contextmanager
 def running_cluster(node_mb: int = 64_000) -> Iterator[Cluster]:
     """Give a cluster that runs, of nodes with so much memory, and end it."""
-    install()
+    debian.install(PACKAGES)
     # Sockets have short names, and the temporary folders of tests long ones.
     with tempfile.TemporaryDirectory(prefix="slurm") as folder:
         cluster = Cluster(Path(folder), node_mb)
