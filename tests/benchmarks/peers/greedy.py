@@ -27,15 +27,6 @@ def scikit_learn(observations: np.ndarray, dictionary: np.ndarray, k: int) -> np
         return orthogonal_mp(dictionary, observations.T, n_nonzero_coefs=k).T
 
 
-def scikit_learn_gram(observations: np.ndarray, dictionary: np.ndarray, k: int) -> np.ndarray:
-    """scikit-learn, from the products of all atoms with each other, which it makes first."""
-    from sklearn.linear_model import orthogonal_mp
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return orthogonal_mp(dictionary, observations.T, n_nonzero_coefs=k, precompute=True).T
-
-
 def dictionary_learning(observations: Tensor, dictionary: Tensor, k: int) -> Tensor:
     """dictionary_learning: gradient pursuit of all samples at once, with dense codes."""
     without_init("dictionary_learning")

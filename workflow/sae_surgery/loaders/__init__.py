@@ -18,7 +18,6 @@ LOADED_BY_NAME = True
 """A file decides which module is loaded, so all count in the digest of what loads one."""
 
 _registry = Registry(__name__, Path(__file__).parent, "format", besides=("base", "check"))
-trait = _registry.trait
 
 
 def available() -> tuple[str, ...]:

@@ -24,6 +24,8 @@ EXAMPLE = '{"class": "TopKSAE", "top_k": 16}'
 TINY = 1e-8
 """What the library adds to norms before it divides by them."""
 BATCH_NORM_EPSILON = 1e-5
+STATISTICS = ("weight", "bias", "running_mean", "running_var")
+"""Tensors of a batch norm that it encodes with."""
 DRIFT = 0.1
 """How far a step of training may move norms from where the library puts them at the next look."""
 
@@ -179,9 +181,6 @@ def _encoder(
         f"{path}: its encoder is not one linear layer, with a batch norm or without; it holds "
         f"{', '.join(sorted(names)) or 'nothing'}. Its dictionary can be given in the plain format"
     )
-
-
-STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 
 def _folded(block: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
