@@ -72,9 +72,10 @@ include: "workflow/rules/paper.smk"
 include: "workflow/rules/examine.smk"
 
 
-# So that the lines of progress can say how much time is left.
 onstart:
+    # So that the lines of progress can say how much time is left.
     report_expected_times()
+    start_forks()
 
 
 localrules:

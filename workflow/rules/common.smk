@@ -20,6 +20,7 @@ except SurgeryError as error:
     raise WorkflowError(error) from None
 
 from sae_surgery import figures as figure_registry, metrics, surgeries
+from sae_surgery.forks.start import start as start_server
 from sae_surgery.machine import gpus
 from sae_surgery.machine.provenance import source_digest
 from sae_surgery.pages import published
@@ -153,6 +154,13 @@ def report_expected_times():
         "megabytes": sum(each.megabytes for each in jobs.values()),
     }
     logger.info(f"Expected seconds of processor time: {sum(seconds.values()):.0f}", extra=extra)
+
+
+def start_forks():
+    """Let the steps of a run on this machine be forks of one process that has the libraries."""
+    if workflow.is_main_process and not ON_CLUSTER and not workflow.touch:
+        # It ends when nobody holds its standard input any more.
+        workflow.globals["FORKS"] = start_server(sum(job.is_shell for job in workflow.dag.needrun_jobs()))
 
 
 def bundle(step, cell, part=None, method=None):

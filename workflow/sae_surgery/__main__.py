@@ -11,8 +11,11 @@ def main() -> None:
     """Run the command in surroundings that it does not depend on."""
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     launch.isolate()
+    # Not before: what they import is to be found in these surroundings.
+    from sae_surgery.forks import client
+
+    client.run_forked(sys.argv[1:])
     launch.shelter_caches()
-    # Not before: what it imports is to be found in these surroundings.
     from sae_surgery import cli
 
     try:

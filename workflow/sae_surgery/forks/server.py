@@ -1,0 +1,150 @@
+"""`python -m sae_surgery.forks.server SOCKET`: load the libraries once, and fork for each step.
+
+Standard input is a pipe whose other end the run holds: at its end of file, the server ends. Nothing
+is computed here, no thread is started and no GPU looked for; all of that is up to the forks.
+"""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sae_surgery.forks.client import ENDED, REFUSED, VARIABLE
+from sae_surgery.machine import launch
+
+N_FILES = 4
+"""Of a request: the three standard files, and that with all else."""
+
+Work = Callable[[socket.socket, list[int]], None]
+
+
+def main() -> None:
+    """Serve until the run has ended."""
+    launch.isolate()
+    surroundings = dict(os.environ)
+    launch.shelter_caches()
+    lifeline = sys.stdin.fileno()
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        try:
+            # Not before: what it imports is to be found in these surroundings.
+            from sae_surgery.forks import fork
+
+            loaded = fork.load(lambda: _has_ended(lifeline))
+            Server(listener, lifeline, partial(fork.work, surroundings, loaded)).serve()
+        finally:
+            shutil.rmtree(Path(surroundings[VARIABLE]).parent, ignore_errors=True)
+    # Taking all that apart, which nobody needs any more, takes long.
+    os._exit(0)
+
+
+def _has_ended(lifeline: int) -> bool:
+    return bool(select.select([lifeline], [], [], 0)[0])
+
+
+@dataclass(frozen=True)
+class _Fork:
+    """A process that does a step."""
+
+    process: int
+    handle: int
+    """Its file descriptor, which becomes readable when it ends."""
+    client: socket.socket
+
+    def kill(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.handle, number)
+
+
+class Server:
+    """What forks, passes signals on to the forks, and tells clients how they ended."""
+
+    def __init__(self, listener: socket.socket, lifeline: int, work: Work) -> None:
+        """Take the clients' socket, a pipe that ends with the run, and what forks do."""
+        self._listener, self._lifeline, self._work = listener, lifeline, work
+        self._poll = select.poll()
+        self._clients: dict[int, socket.socket] = {}
+        """By file descriptor."""
+        self._forks: dict[int, _Fork] = {}
+        """By handle."""
+
+    def serve(self) -> None:
+        """Serve until the run has ended, and the last step with it."""
+        self._poll.register(self._listener, select.POLLIN)
+        self._poll.register(self._lifeline, select.POLLIN)
+        serving = True
+        while serving or self._forks:
+            for file, _ in self._poll.poll():
+                if file == self._lifeline:
+                    self._poll.unregister(self._lifeline)
+                    self._poll.unregister(self._listener)
+                    self._listener.close()
+                    serving = False
+                elif serving and file == self._listener.fileno():
+                    client, _ = self._listener.accept()
+                    self._clients[client.fileno()] = client
+                    self._poll.register(client, select.POLLIN)
+                elif file in self._clients:
+                    self._hear(self._clients[file])
+                elif file in self._forks:
+                    self._reap(self._forks[file])
+
+    def _hear(self, client: socket.socket) -> None:
+        """Begin a step, or pass on what its client says: signals, or nothing any more."""
+        try:
+            said, files, *_ = socket.recv_fds(client, 1, N_FILES)
+        except OSError:
+            said, files = b"", []
+        fork = next((each for each in self._forks.values() if each.client is client), None)
+        if fork is None and len(files) == N_FILES:
+            self._fork(client, files)
+        elif said and fork is not None:
+            fork.kill(said[0])
+        else:
+            self._forget(client)
+            if fork is not None:
+                fork.kill(signal.SIGKILL)
+        for file in files:
+            os.close(file)
+
+    def _fork(self, client: socket.socket, files: list[int]) -> None:
+        if len(os.listdir("/proc/self/task")) > 1:
+            client.send(f"{REFUSED} a library has started threads".encode())
+            return
+        process = os.fork()
+        if process == 0:
+            # A client is to hear of the end of its own fork from nobody else.
+            for other in {self._listener, *self._clients.values()} - {client}:
+                other.close()
+            for handle in self._forks:
+                os.close(handle)
+            self._work(client, files)
+        fork = _Fork(process, os.pidfd_open(process), client)
+        self._forks[fork.handle] = fork
+        self._poll.register(fork.handle, select.POLLIN)
+
+    def _reap(self, fork: _Fork) -> None:
+        _, status = os.waitpid(fork.process, 0)
+        with suppress(OSError):
+            fork.client.send(f"{ENDED} {status}".encode())
+        self._poll.unregister(fork.handle)
+        del self._forks[fork.handle]
+        os.close(fork.handle)
+        self._forget(fork.client)
+
+    def _forget(self, client: socket.socket) -> None:
+        """Close a client's connection, unless that was done when it left."""
+        if client.fileno() != -1:
+            self._poll.unregister(client)
+            del self._clients[client.fileno()]
+            client.close()
+
+
+if __name__ == "__main__":
+    main()
