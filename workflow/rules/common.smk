@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from snakemake import benchmark
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -20,6 +21,8 @@ except SurgeryError as error:
     raise WorkflowError(error) from None
 
 from sae_surgery import figures as figure_registry, metrics, surgeries
+from sae_surgery.forks import processes
+from sae_surgery.forks.client import VARIABLE
 from sae_surgery.forks.start import start as start_server
 from sae_surgery.machine import gpus
 from sae_surgery.machine.provenance import source_digest
@@ -158,9 +161,22 @@ def report_expected_times():
 
 def start_forks():
     """Let the steps of a run on this machine be forks of one process that has the libraries."""
-    if workflow.is_main_process and not ON_CLUSTER and not workflow.touch:
-        # It ends when nobody holds its standard input any more.
-        workflow.globals["FORKS"] = start_server(sum(job.is_shell for job in workflow.dag.needrun_jobs()))
+    if not workflow.is_main_process or ON_CLUSTER or workflow.touch:
+        return
+    server = start_server(sum(job.is_shell for job in workflow.dag.needrun_jobs()))
+    if server is None:
+        return
+    # It ends when nobody holds its standard input any more.
+    workflow.globals["SERVER"] = server
+
+    class Timer(benchmark.BenchmarkTimer):
+        """What measures a job, its fork included."""
+
+        def __init__(self, pid, *arguments):
+            super().__init__(pid, *arguments)
+            self.main = processes.WithForks(pid, Path(os.environ[VARIABLE]).parent)
+
+    benchmark.BenchmarkTimer = Timer
 
 
 def bundle(step, cell, part=None, method=None):

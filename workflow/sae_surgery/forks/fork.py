@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
@@ -101,8 +101,7 @@ def work(
     if reason:
         client.send(f"{REFUSED} {reason}".encode())
         os._exit(0)
-    for number, file in enumerate(files[:3]):
-        os.dup2(file, number)
+    _take_over(files[:3])
     for file in files:
         os.close(file)
     _end(lambda: _run(request, environment))
@@ -135,6 +134,15 @@ def _why_not(
     return None
 
 
+def _take_over(files: Sequence[int]) -> None:
+    """Let files be the standard ones. They are opened anew: whether one can seek is asked once."""
+    for number, (file, name) in enumerate(zip(files, ("stdin", "stdout", "stderr"), strict=True)):
+        os.dup2(file, number)
+        old = getattr(sys, name)
+        how = old.mode, 1 if name == "stderr" else -1, old.encoding, old.errors
+        setattr(sys, name, os.fdopen(number, *how, closefd=False))
+
+
 def _run(request: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """Run a command in its own surroundings."""
     os.chdir(request["folder"])
@@ -143,7 +151,6 @@ def _run(request: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     del os.environ[VARIABLE]
     tempfile.tempdir = None
-    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     threads = int(environment[THREADS[0]])
     threadpool_limits(threads)
     torch.set_num_threads(threads)

@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,9 +17,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from sae_surgery.forks import processes
 from sae_surgery.forks.client import ENDED, REFUSED, VARIABLE
 from sae_surgery.machine import launch
 
+CREDENTIALS = struct.Struct("3i")
+"""Process, user and group of who has connected, as Linux tells them."""
 N_FILES = 4
 """Of a request: the three standard files, and that with all else."""
 
@@ -56,6 +60,7 @@ class _Fork:
     handle: int
     """Its file descriptor, which becomes readable when it ends."""
     client: socket.socket
+    client_process: int
 
     def kill(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -68,6 +73,7 @@ class Server:
     def __init__(self, listener: socket.socket, lifeline: int, work: Work) -> None:
         """Take the clients' socket, a pipe that ends with the run, and what forks do."""
         self._listener, self._lifeline, self._work = listener, lifeline, work
+        self._folder = Path(listener.getsockname()).parent
         self._poll = select.poll()
         self._clients: dict[int, socket.socket] = {}
         """By file descriptor."""
@@ -125,7 +131,10 @@ class Server:
             for handle in self._forks:
                 os.close(handle)
             self._work(client, files)
-        fork = _Fork(process, os.pidfd_open(process), client)
+        options = socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size
+        client_process, *_ = CREDENTIALS.unpack(client.getsockopt(*options))
+        processes.link(self._folder, client_process, process)
+        fork = _Fork(process, os.pidfd_open(process), client, client_process)
         self._forks[fork.handle] = fork
         self._poll.register(fork.handle, select.POLLIN)
 
@@ -133,6 +142,7 @@ class Server:
         _, status = os.waitpid(fork.process, 0)
         with suppress(OSError):
             fork.client.send(f"{ENDED} {status}".encode())
+        processes.unlink(self._folder, fork.client_process)
         self._poll.unregister(fork.handle)
         del self._forks[fork.handle]
         os.close(fork.handle)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 from sae_surgery.machine import atomic
 
 MARK = "job: "
+KIBIBYTE = 1024
 
 
 def record(step: str, run: Callable[..., None], options: Mapping[str, Any], began: float) -> None:
@@ -28,7 +30,7 @@ def record(step: str, run: Callable[..., None], options: Mapping[str, Any], bega
     """
     inputs = [path for path in _paths(options.values()) if os.path.isfile(path)]
     date_back(inputs)
-    first = len(atomic.written)
+    first, start_seconds = len(atomic.written), time.process_time()
     run(**options)
     # Checkpoints are gone by now.
     outputs = [path for path in atomic.written[first:] if path.exists()]
@@ -43,6 +45,9 @@ def record(step: str, run: Callable[..., None], options: Mapping[str, Any], bega
             "slurm_job": os.environ.get("SLURM_JOB_ID"),
             "threads": options.get("threads", 1),
             "gpu": _gpu(),
+            "start_seconds": round(start_seconds, 2),
+            "processor_seconds": round(time.process_time() - start_seconds, 2),
+            "peak_mb": round(_peak_mb()),
         }
         print(MARK + json.dumps(job), file=sys.stderr)
 
@@ -103,6 +108,11 @@ def _paths(values: Iterable[Any]) -> Iterable[Path]:
             yield value
         elif isinstance(value, list):
             yield from _paths(value)
+
+
+def _peak_mb() -> float:
+    """Return the most memory that this process had; of a fork, what it shares counts, too."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIBIBYTE / 1e6
 
 
 def _gpu() -> str | None:

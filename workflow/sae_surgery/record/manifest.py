@@ -37,6 +37,12 @@ class Job:
     gpu: str | None
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    start_seconds: float | None = None
+    """Of processor time, before the step began; None, as below, if nothing measured it."""
+    processor_seconds: float | None = None
+    """From then on."""
+    peak_mb: float | None = None
+    """Most resident memory; of a fork, what it shares with the others counts, too."""
     waited_for: str | None = None
     """Name of the job whose file was there last; None if every file was there from the start."""
     queued: float = 0.0
