@@ -150,6 +150,7 @@ def _run(request: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     del os.environ[VARIABLE]
+    sys.argv[1:] = request["arguments"]
     tempfile.tempdir = None
     threads = int(environment[THREADS[0]])
     threadpool_limits(threads)
