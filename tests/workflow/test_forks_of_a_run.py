@@ -1,9 +1,8 @@
 """Steps of a run are forks of one process, and nothing but time tells."""
 
+from project import Project
 from sae_surgery.forks.client import VARIABLE
 from sae_surgery.machine.atomic import walk
-
-from project import Project
 
 LOADED = "the step fit is loaded"
 

@@ -161,7 +161,7 @@ def _run(request: Mapping[str, Any], environment: Mapping[str, str]) -> None:
 
 def _end(run: Callable[[], None]) -> NoReturn:
     """Run something and end as Python does, but for taking all modules apart, which takes long."""
-    status = 0
+    status, interrupted = 0, False
     try:
         run()
     except SystemExit as end:
@@ -171,12 +171,12 @@ def _end(run: Callable[[], None]) -> NoReturn:
             status = 1
     except BaseException as error:
         sys.excepthook(type(error), error, error.__traceback__)
-        status = 1
-        if isinstance(error, KeyboardInterrupt):
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)
+        status, interrupted = 1, isinstance(error, KeyboardInterrupt)
     threading._shutdown()
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(status & 0xFF)

@@ -4,6 +4,7 @@ Standard input is a pipe whose other end the run holds: at its end of file, the 
 is computed here, no thread is started and no GPU looked for; all of that is up to the forks.
 """
 
+import errno
 import os
 import select
 import shutil
@@ -16,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from sae_surgery.forks import processes
 from sae_surgery.forks.client import ENDED, REFUSED, VARIABLE
@@ -120,23 +122,36 @@ class Server:
             os.close(file)
 
     def _fork(self, client: socket.socket, files: list[int]) -> None:
-        if len(os.listdir("/proc/self/task")) > 1:
-            client.send(f"{REFUSED} a library has started threads".encode())
+        try:
+            if len(os.listdir("/proc/self/task")) > 1:
+                raise OSError(errno.EDEADLK, "a library has started threads")
+            process = os.fork()
+        except OSError as error:
+            with suppress(OSError):
+                client.send(f"{REFUSED} {error.strerror}".encode())
             return
-        process = os.fork()
         if process == 0:
-            # A client is to hear of the end of its own fork from nobody else.
-            for other in {self._listener, *self._clients.values()} - {client}:
-                other.close()
-            for handle in self._forks:
-                os.close(handle)
-            self._work(client, files)
+            self._become_step(client, files)
         options = socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size
         client_process, *_ = CREDENTIALS.unpack(client.getsockopt(*options))
         processes.link(self._folder, client_process, process)
         fork = _Fork(process, os.pidfd_open(process), client, client_process)
         self._forks[fork.handle] = fork
         self._poll.register(fork.handle, select.POLLIN)
+
+    def _become_step(self, client: socket.socket, files: list[int]) -> NoReturn:
+        """Do a step in a fork, whatever happens there, and nothing of what the server does."""
+        try:
+            # A client is to hear of the end of its own fork from nobody else.
+            for other in {self._listener, *self._clients.values()} - {client}:
+                other.close()
+            for handle in self._forks:
+                os.close(handle)
+            self._work(client, files)
+        except BaseException as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+        finally:
+            os._exit(1)
 
     def _reap(self, fork: _Fork) -> None:
         _, status = os.waitpid(fork.process, 0)

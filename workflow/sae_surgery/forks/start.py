@@ -31,7 +31,15 @@ def start(n_steps: int) -> subprocess.Popen | None:
     """
     if n_steps < FEWEST_STEPS or VARIABLE in os.environ or not hasattr(os, "pidfd_open"):
         return None
-    path = _private_folder() / "server"
+    try:
+        return _start(_private_folder() / "server")
+    except OSError as error:
+        os.environ.pop(VARIABLE, None)
+        print(f"every step loads the libraries itself: no server starts ({error})", file=sys.stderr)
+        return None
+
+
+def _start(path: Path) -> subprocess.Popen:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         listener.listen(socket.SOMAXCONN)
