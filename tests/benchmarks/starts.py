@@ -57,7 +57,7 @@ def commands(folder: Path) -> list[str]:
     snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     plan = [*snakemake, "--dry-run", "--printshellcmds", "--configfile", "smoke.yaml"]
     said = subprocess.run(plan, cwd=folder, capture_output=True, encoding="utf-8", check=True)
-    return re.findall(r"^Shell command: (.*)$", said.stdout + said.stderr, re.MULTILINE)
+    return re.findall(r"^Shell command: (python .*)$", said.stdout + said.stderr, re.MULTILINE)
 
 
 def call(command: str, folder: Path, environment: Mapping[str, str]) -> tuple[str, float]:

@@ -245,6 +245,15 @@ def test_edited_source_is_what_runs(steps):
     assert steps.order(WHOSE)[1] == f"{steps.server.pid}\n"
 
 
+def test_what_an_editor_leaves_beside_is_no_edit(steps):
+    link = steps.package / "metrics" / ".#base.py"
+    link.symlink_to("nobody@nowhere")
+    try:
+        assert steps.order(WHOSE) == (0, f"{steps.server.pid}\n", "")
+    finally:
+        link.unlink()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_who_kills_the_client_kills_the_step(steps, number):
     client, step = steps.sleeper()

@@ -3,13 +3,11 @@
 import atexit
 import ctypes
 import gc
-import hashlib
 import json
 import os
 import signal
 import socket
 import sys
-import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +21,9 @@ from threadpoolctl import threadpool_limits
 
 from sae_surgery import cli, examination, figures, methods, metrics, problems, surgeries
 from sae_surgery.forks.client import REFUSED, VARIABLE
+from sae_surgery.forks.source import source
 from sae_surgery.machine import launch
-from sae_surgery.machine.provenance import PACKAGE, ROOT, source_digest
+from sae_surgery.machine.provenance import PACKAGE, source_digest
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -41,19 +40,14 @@ DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux."""
 
 
-def load(is_over: Callable[[], bool]) -> str:
+def load(is_over: Callable[[], bool]) -> None:
     """Import what steps import, and let Numba and the digests of source get ready.
 
     Parameters
     ----------
     is_over
         Tells, asked now and then, whether nobody waits for the libraries any more.
-
-    Returns
-    -------
-    A digest of the source that was loaded.
     """
-    loaded = _source()
     parts = [
         *(f"{cli.__name__.rpartition('.')[0]}.steps.{command.name}" for command in cli.COMMANDS),
         *(
@@ -65,7 +59,7 @@ def load(is_over: Callable[[], bool]) -> str:
     ]
     for module in parts:
         if is_over():
-            return loaded
+            return
         # The step that needs it says what is wrong with it.
         with suppress(Exception):
             import_module(module)
@@ -75,7 +69,6 @@ def load(is_over: Callable[[], bool]) -> str:
     # What a fork's garbage collector visits is copied, page by page.
     gc.collect()
     gc.freeze()
-    return loaded
 
 
 def work(
@@ -107,17 +100,6 @@ def work(
     _end(lambda: _run(request, environment))
 
 
-def _source() -> str:
-    """Return a digest of all files of the package, and of when libraries were installed last."""
-    digest = hashlib.sha256(str(os.stat(sysconfig.get_path("purelib")).st_mtime_ns).encode())
-    for folder, folders, names in os.walk(ROOT):
-        folders[:] = sorted(set(folders) - {"__pycache__"})
-        for path in (os.path.join(folder, name) for name in sorted(names)):
-            with open(path, "rb") as file:
-                digest.update(f"\n{path}\n".encode() + file.read())
-    return digest.hexdigest()
-
-
 def _why_not(
     environment: Mapping[str, str], surroundings: Mapping[str, str], loaded: str
 ) -> str | None:
@@ -129,7 +111,7 @@ def _why_not(
     threads = {environment.get(name, "") for name in THREADS}
     if len(threads) > 1 or not all(each.isdecimal() and int(each) for each in threads):
         return f"its environment does not say one number of threads: {', '.join(sorted(threads))}"
-    if _source() != loaded:
+    if source() != loaded:
         return "the package or its libraries have changed since the run began"
     return None
 

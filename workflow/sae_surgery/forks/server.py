@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from sae_surgery.forks import processes
 from sae_surgery.forks.client import ENDED, REFUSED, VARIABLE
+from sae_surgery.forks.source import source
 from sae_surgery.machine import launch
 
 CREDENTIALS = struct.Struct("3i")
@@ -39,10 +40,11 @@ def main() -> None:
     lifeline = sys.stdin.fileno()
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         try:
-            # Not before: what it imports is to be found in these surroundings.
+            loaded = source()
+            # Not before: what is edited from now on differs from it.
             from sae_surgery.forks import fork
 
-            loaded = fork.load(lambda: _has_ended(lifeline))
+            fork.load(lambda: _has_ended(lifeline))
             Server(listener, lifeline, partial(fork.work, surroundings, loaded)).serve()
         finally:
             shutil.rmtree(Path(surroundings[VARIABLE]).parent, ignore_errors=True)
