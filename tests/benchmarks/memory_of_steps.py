@@ -1,7 +1,7 @@
 """`python -m benchmarks.memory_of_steps`: what each kind of step asks for, and what it uses.
 
 Each step runs in a process of its own, with the arguments that the workflow gives, under both
-protocols. Its peak of resident memory stands beside what `sae_surgery.plan.costs` asks for, of
+protocols. Its peak of resident memory stands beside what `sae_surgery.plan.memory` asks for, of
 which a unit test says whether it is enough and not too much. Budgets of training are tiny, since
 memory does not depend on them; numbers of samples are the paper's.
 """
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from sae_surgery import cli, methods, surgeries
-from sae_surgery.plan import config, costs
+from sae_surgery.plan import config
 from sae_surgery.plan.config import Run
-from sae_surgery.plan.estimates import Job, request
+from sae_surgery.plan.costs import Job, cost, is_skipped
 from sae_surgery.problems.laws.sizes import compressed_sensing_dim
 from sae_surgery.problems.paper import Cell
 
@@ -128,7 +128,7 @@ class Chain:
     def _is_left_out(self, name: str) -> bool:
         """Return whether a method cannot run on the cell, or would take too long here."""
         slow = name in {"dl_lista", "lista_oracle"} and self.large
-        return slow or costs.is_skipped(self.cell, name, self.runs["paper"])
+        return slow or is_skipped(self.cell, name, self.runs["paper"])
 
     def _operated(self, protocol: str, name: str) -> Iterator[Step]:
         """Do a surgery on one patient, and score it."""
@@ -189,8 +189,10 @@ class Chain:
         """Return the option with the settings of a method or surgery."""
         tiny = TINY.get(name, {})
         if name.startswith("sae_"):
-            epochs = 3 if self.large else N_RECORDS
-            tiny = {"epochs": epochs, "record_every": 1}
+            tiny = {"epochs": N_RECORDS, "record_every": 1}
+        if name == "sae_relu":
+            # The patient of most surgeries: its codes are as dense as those of a long training.
+            tiny["penalty"] = 0.0
         return "--settings", json.dumps(self.runs[protocol].settings_of(name) | tiny)
 
     def _model(self, protocol: str, name: str) -> str:
@@ -213,7 +215,7 @@ class Chain:
     def _step(
         self, protocol: str, step: str, part: str | None, method: str | None, *arguments: str
     ) -> Step:
-        job = Job(step, self.cell, part, method)
+        job = Job(step, self.cell, part, method, fresh=protocol == "strict")
         return Step(job, self.runs[protocol], (step, *arguments))
 
 
@@ -241,7 +243,7 @@ def measure(step: Step) -> dict[str, Any]:
     if process.exitcode:
         raise RuntimeError(f"failed with {process.exitcode}: sae-surgery {' '.join(step.command)}")
     used = peak.get()
-    asked = request(step.job, step.run).mem_mb
+    asked = cost(step.job, step.run).mem_mb
     return {
         "step": step.job.step,
         "part": step.job.part or "",

@@ -12,7 +12,8 @@ import yaml
 
 from sae_surgery import methods, surgeries
 from sae_surgery.files import store
-from sae_surgery.plan import config, costs
+from sae_surgery.plan import config, costs, memory
+from sae_surgery.plan.costs import Job
 
 ROOT = Path(__file__).parents[2]
 KEPT = ["reference.yaml", "strict.yaml", "scaling.yaml", "targets.yaml"]
@@ -406,7 +407,8 @@ def test_reading_a_configuration_imports_nothing_heavy():
         "import sys, yaml; from sae_surgery import figures; "
         "from sae_surgery.plan import config, costs;"
         f"run = config.load(yaml.safe_load(open({str(ROOT / 'config/paper.yaml')!r})));"
-        "[costs.fit(run.cells[c], m, run) for c in run.cells for m in run.methods_on(c)];"
+        "[costs.cost(costs.Job('fit', run.cells[c], m, m), run) for c in run.cells"
+        " for m in run.methods_on(c)];"
         "[figures.inputs(name) for name in figures.available()];"
         "print(*{'torch', 'numpy', 'pandas', 'xarray', 'matplotlib'} & sys.modules.keys())"
     )
@@ -416,40 +418,39 @@ def test_reading_a_configuration_imports_nothing_heavy():
     assert shown.stdout.strip() == ""
 
 
+def fit_cost(cell, method, run):
+    return costs.cost(Job("fit", cell, method, method), run)
+
+
 def test_gpus_are_asked_for_only_where_they_pay():
     run = config.load(read("paper.yaml"))
     small, large = run.cells["n50_k10_m33_s5000"], run.cells["n10000_k10_m139_s5000"]
     pays_from = methods.trait("dl_fista", "gpu_from")
     assert small.n_latents < pays_from <= large.n_latents
-    assert (costs.fit(small, "dl_fista", run).gpu, costs.fit(small, "dl_fista", run).device) == (
-        0,
-        "cpu",
-    )
-    assert (costs.fit(large, "dl_fista", run).gpu, costs.fit(large, "dl_fista", run).device) == (
-        1,
-        "auto",
-    )
+    fits = [fit_cost(cell, "dl_fista", run) for cell in (small, large)]
+    assert [(each.gpu, each.device) for each in fits] == [(0, "cpu"), (1, "auto")]
     assert methods.trait("raw", "gpu_from") is None
-    assert costs.fit(large, "raw", run).gpu == 0
+    assert fit_cost(large, "raw", run).gpu == 0
     on_cpu = config.load(read("paper.yaml") | {"device": "cpu"})
-    assert costs.fit(large, "dl_fista", on_cpu).gpu == 0
+    assert fit_cost(large, "dl_fista", on_cpu).gpu == 0
 
 
 def test_costs_grow_with_the_cell_and_small_cells_leave_a_core_free():
     run = config.load(read("paper.yaml") | {"device": "cpu"})
     small, large = run.cells["n100_k10_m47_s5000"], run.cells["n1000_k10_m93_s5000"]
-    for cost in (costs.simulate, costs.evaluate, lambda c, r: costs.fit(c, "dl_fista", r)):
-        assert cost(small, run).threads == 1
-        assert cost(small, run).mem_mb < cost(large, run).mem_mb
-        assert cost(small, run).runtime <= cost(large, run).runtime
+    for step, method in (("simulate", None), ("evaluate", None), ("fit", "dl_fista")):
+        less, more = (costs.cost(Job(step, each, method, method), run) for each in (small, large))
+        assert less.threads == 1
+        assert less.mem_mb < more.mem_mb
+        assert less.runtime <= more.runtime
 
 
 def test_a_method_that_cannot_run_on_a_cell_asks_for_little():
     run = config.load(read("paper.yaml"))
     cell = run.cells["n1000000_k10_m231_s1000"]
     assert cell.n_latents > methods.trait("dl_fista", "max_latents")
-    skipped = costs.fit(cell, "dl_fista", run)
-    assert (skipped.gpu, skipped.threads, skipped.mem_mb) == (0, 1, costs.BASE_MB)
+    skipped = fit_cost(cell, "dl_fista", run)
+    assert (skipped.gpu, skipped.threads, skipped.mem_mb) == (0, 1, memory.BASE_MB)
 
 
 def test_surgeries_operate_on_the_saes_of_their_sweep_and_on_references():
@@ -521,3 +522,14 @@ def test_a_method_is_left_out_where_the_configuration_says_and_by_surgeries_too(
 def test_operated_methods_are_not_compared_in_the_sweeps_for_that():
     run = config.load(read("quick.yaml") | {"methods": ["sae_topk"]})
     assert run.methods_on("n50_k10_m33_s5000") == ("sae_topk",)
+
+
+def test_an_integer_in_the_place_of_a_real_number_is_the_same_cell():
+    def cells(snr):
+        sweep = {"problem": "noisy", "over": ["snr_db"], "snr_db": snr, "n_latents": [20], "k": [3]}
+        return config.load({"protocol": "strict", "sweeps": {"noise": sweep}}).cells
+
+    assert cells([0, 20]) == cells([0.0, 20.0])
+    assert {cell.settings_json for cell in cells([0]).values()} == {
+        cell.settings_json for cell in cells([0.0]).values()
+    }

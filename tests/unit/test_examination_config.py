@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from sae_surgery import examination
-from sae_surgery.plan import config
+from sae_surgery.plan import config, costs
 from sae_surgery.steps.examine import _joined, _names, _section
 
 ROOT = Path(__file__).parents[2]
@@ -97,3 +98,21 @@ def test_activations_are_for_all_or_one_each():
     assert shared["saes"]["a"] == {"path": "a", "format": "plain", "overrule": ["l0"]}
     own = _section(two, [Path("x"), Path("y")], None, None, ["a", "b"], None, [])
     assert own["saes"]["b"] == {"path": "b", "activations": "y"}
+
+
+def test_an_examination_takes_longer_the_larger_the_sae_and_the_more_rows(tmp_path):
+    for name, size in (("small", 10), ("large", 1000)):
+        np.save(tmp_path / f"{name}.npy", np.zeros(size * 1000, np.float32))
+    saes = {name: {"path": str(tmp_path / f"{name}.npy")} for name in ("small", "large")}
+    section = {"activations": "acts.npy", "saes": saes | {"missing": {"path": "nowhere"}}}
+    few, many = (
+        config.load({"sweeps": SWEEPS, "examine": section | {"samples": n}})
+        for n in (1000, 100_000)
+    )
+
+    def seconds(run, sae):
+        return costs.of_rule("ask", {"sae": sae, "question": "encoder"}, run).seconds
+
+    assert seconds(few, "small") < seconds(few, "large") < seconds(many, "large")
+    assert seconds(few, "missing") <= seconds(few, "small")
+    assert costs.of_rule("present", {}, few) == costs.LOCAL

@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks.seconds_of_steps import recorded
 from sae_surgery import methods, surgeries
-from sae_surgery.plan import config, measured
-from sae_surgery.plan.estimates import Job, estimate, is_short
+from sae_surgery.plan import config, costs, measured
+from sae_surgery.plan.costs import Job, cost, is_short
 from sae_surgery.plan.summary import as_text, read_summary, summarise
 from sae_surgery.problems.paper import Cell
 
 ROOT = Path(__file__).parents[2]
-RUN = config.load(yaml.safe_load((ROOT / "config/quick.yaml").read_bytes()))
+QUICK = yaml.safe_load((ROOT / "config/quick.yaml").read_bytes())
+RUN = config.load(QUICK)
 SMALL, LARGE = Cell.parse("n100_k10_m47_s5000"), Cell.parse("n10000_k10_m139_s5000")
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 
@@ -59,9 +61,9 @@ def test_jobs_of_the_strict_protocol_are_counted_each_by_itself():
     assert read_summary(text, RUN) == [
         Job("renew", SMALL, pending=False),
         Job("fit", SMALL, "lista_oracle", "lista_oracle", pending=False),
-        Job("fit", SMALL, "lista_oracle", "lista_oracle"),
-        Job("encode", SMALL, "sae_relu", "sae_relu"),
-        Job("encode", SMALL, "pca", "pca"),
+        Job("fit", SMALL, "lista_oracle", "lista_oracle", fresh=True),
+        Job("encode", SMALL, "sae_relu", "sae_relu", fresh=True),
+        Job("encode", SMALL, "pca", "pca", fresh=True),
         Job("encode", SMALL, "pca", "pca"),
         Job("audit", SMALL),
     ]
@@ -69,7 +71,7 @@ def test_jobs_of_the_strict_protocol_are_counted_each_by_itself():
 
 def test_codes_cost_less_than_a_training():
     encoding, fitting = (Job(step, SMALL, "sae_mp", "sae_mp") for step in ("encode", "fit"))
-    assert estimate(encoding, RUN).seconds < estimate(fitting, RUN).seconds
+    assert cost(encoding, RUN).seconds < cost(fitting, RUN).seconds
 
 
 def test_what_is_done_costs_nothing_more():
@@ -87,12 +89,37 @@ def test_what_is_done_costs_nothing_more():
 def test_larger_cells_cost_more_disk(part):
     step, _, method = part.partition(" ")
     small, large = (Job(step, cell, method or None, method or None) for cell in (SMALL, LARGE))
-    assert estimate(small, RUN).megabytes < estimate(large, RUN).megabytes
+    assert cost(small, RUN).megabytes < cost(large, RUN).megabytes
 
 
 def test_what_is_measured_is_there():
-    assert measured.FIT.keys() <= set(methods.available())
-    assert measured.OPERATE.keys() <= set(surgeries.available())
+    known = {"fit": methods.available(), "operate": surgeries.available()}
+    known["assess"] = known["operate"]
+    for step, part in measured.table():
+        assert part in ("", *known.get(step, ()))
+
+
+@pytest.mark.parametrize("run", ["reference", "scaling", "targets"])
+def test_recorded_jobs_end_within_their_limit(run):
+    for kind, job in recorded(ROOT / "results" / run / "manifest.json"):
+        one = measured.of(*kind)
+        expected = job.repetitions * (one.seconds + one.rate * job.gigaproducts)
+        assert job.seconds <= 60 * costs.BASE_MINUTES + costs.LIMIT * expected
+
+
+def test_a_long_training_takes_longer():
+    models = {"long": {"method": "sae_topk", "epochs": 5000}}
+    run = config.load(QUICK | {"models": models})
+    usual, long = (Job("fit", LARGE, name, name) for name in ("sae_topk", "long"))
+    assert cost(long, run).seconds > 9 * cost(usual, run).seconds
+    assert cost(long, run).runtime > cost(usual, run).runtime
+
+
+def test_a_part_that_is_not_measured_counts_as_the_slowest():
+    table = measured.table()
+    for step in ("fit", "operate", "assess"):
+        others = [one for (of, part), one in table.items() if of == step and part]
+        assert measured.of(step, "mine").rate >= max(one.rate for one in others)
 
 
 def test_jobs_with_a_gpu_and_unknown_ones_are_never_bundled():

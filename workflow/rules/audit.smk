@@ -9,10 +9,6 @@ def of_audited(shared, anew):
     ]
 
 
-def audit_cost(wildcards):
-    return costs.audit(CELLS[wildcards.cell], RUN)
-
-
 rule audit:
     input:
         data=rules.simulate.output.data,
@@ -29,9 +25,9 @@ rule audit:
         f"{SAMPLED_LOGS}/audit/{{cell}}.log",
     benchmark:
         f"{SAMPLED_BENCHMARKS}/audit/{{cell}}.tsv"
-    threads: lambda w: audit_cost(w).threads
+    threads: threads_of("audit")
     resources:
-        **asks(audit_cost),
+        **asks("audit"),
     params:
         code=step_digest("audit", *metrics.modules("paper"), *metrics.modules("strict")),
     shell:

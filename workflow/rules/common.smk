@@ -27,9 +27,9 @@ from sae_surgery.forks.start import start as start_server
 from sae_surgery.machine import gpus
 from sae_surgery.machine.provenance import source_digest
 from sae_surgery.pages import published
-from sae_surgery.plan import costs
 from sae_surgery.plan.configfile import load as load_config, read as read_config
-from sae_surgery.plan.estimates import Job, is_short, of_rule
+from sae_surgery.plan.costs import LOCAL, Job, is_short, of_rule
+from sae_surgery.plan.memory import BASE_MB, LIGHT_MB
 
 # The default lies below the files of the command line, and over all is what `--config` says.
 FROM_COMMAND_LINE = workflow.overwrite_configfiles
@@ -129,11 +129,20 @@ def memory(mem_mb, attempt):
     return attempt * (mem_mb + SNAKEMAKE_MB * ON_CLUSTER)
 
 
-def asks(cost, device=False):
-    """Return the resources of a rule, from what gives a job's cost; a GPU is one if it has a device.
+def threads_of(rule):
+    """Return the threads of a rule."""
+    return lambda w: of_rule(rule, w, RUN).threads
+
+
+def asks(rule, device=False):
+    """Return the resources of a rule; a GPU is one if it has a device.
 
     The device is no parameter: a model is not fitted again because the next machine has no GPU.
     """
+
+    def cost(wildcards):
+        return of_rule(rule, wildcards, RUN)
+
     resources = {
         "mem_mb": lambda w, attempt: memory(cost(w).mem_mb, attempt),
         "runtime": lambda w, attempt: attempt * cost(w).runtime,
@@ -149,11 +158,11 @@ def report_expected_times():
         job.jobid: of_rule(job.rule.name, job.wildcards_dict, RUN)
         for job in workflow.dag.needrun_jobs()
     }
-    seconds = {name: each.seconds * each.cost.threads for name, each in jobs.items()}
+    seconds = {name: each.seconds * each.threads for name, each in jobs.items()}
     extra = {
         "expected": seconds,
         "cores": None if ON_CLUSTER else workflow.cores,
-        "gpu_seconds": sum(each.seconds * each.cost.gpu for each in jobs.values()),
+        "gpu_seconds": sum(each.seconds * each.gpu for each in jobs.values()),
         "megabytes": sum(each.megabytes for each in jobs.values()),
     }
     logger.info(f"Expected seconds of processor time: {sum(seconds.values()):.0f}", extra=extra)

@@ -5,14 +5,6 @@ localrules:
     data,
 
 
-def simulate_cost(wildcards):
-    return costs.simulate(CELLS[wildcards.cell], RUN)
-
-
-def renew_cost(wildcards):
-    return costs.renew(CELLS[wildcards.cell], RUN)
-
-
 rule simulate:
     input:
         lambda w: [str(path) for path in CELLS[w.cell].files()],
@@ -26,7 +18,7 @@ rule simulate:
         lambda w: bundle("simulate", w.cell)
     threads: 1
     resources:
-        **asks(simulate_cost),
+        **asks("simulate"),
     params:
         problem=lambda w: CELLS[w.cell].kind(),
         settings=lambda w: CELLS[w.cell].settings_json,
@@ -52,7 +44,7 @@ if STRICT:
             lambda w: bundle("simulate", w.cell)
         threads: 1
         resources:
-            **asks(renew_cost),
+            **asks("renew"),
         params:
             code=lambda w: step_digest("renew", type(CELLS[w.cell]).__module__),
         shell:

@@ -54,7 +54,7 @@ def option(name, value):
     return f"{name} {shlex.join(map(str, values))}" if values else ""
 
 
-def sizes(factor, base=costs.BASE_MB):
+def sizes(factor, base=BASE_MB):
     """Return the memory that a step of files of that size takes, more with each attempt."""
 
     def asked(w, input, attempt):
@@ -66,7 +66,7 @@ def sizes(factor, base=costs.BASE_MB):
 def memory_to_load(w, input, attempt):
     """Return the memory that reading an SAE takes; of activations only blocks are held."""
     size_mb = sum(Path(path).stat().st_size for path in input.sae) // 10**6
-    return memory(2 * costs.BASE_MB + 6 * size_mb + EXAMINATION.samples // 15, attempt)
+    return memory(2 * BASE_MB + 6 * size_mb + EXAMINATION.samples // 15, attempt)
 
 
 def modules(package, names):
@@ -91,11 +91,11 @@ rule sample:
         f"{LOGS}/sample/{{rows}}.log",
     benchmark:
         f"{BENCHMARKS}/sample/{{rows}}.tsv"
-    threads: 1
+    threads: threads_of("sample")
     resources:
         # Rows are few, and the file is mapped: what is asked for does not grow with it.
-        mem_mb=lambda w, attempt: memory(2 * costs.LIGHT_MB + EXAMINATION.samples // 10, attempt),
-        runtime=lambda w, attempt: attempt * costs.BASE_MINUTES,
+        mem_mb=lambda w, attempt: memory(2 * LIGHT_MB + EXAMINATION.samples // 10, attempt),
+        runtime=lambda w, attempt: attempt * of_rule("sample", w, RUN).runtime,
     params:
         files=lambda w: " ".join(
             option(f"--{name}", getattr(EXAMINATION.rows[w.rows], name))
@@ -121,10 +121,10 @@ rule load:
         f"{LOGS}/load/{{sae}}.log",
     benchmark:
         f"{BENCHMARKS}/load/{{sae}}.tsv"
-    threads: 4
+    threads: threads_of("load")
     resources:
         mem_mb=memory_to_load,
-        runtime=lambda w, attempt: attempt * 3 * costs.BASE_MINUTES,
+        runtime=lambda w, attempt: attempt * of_rule("load", w, RUN).runtime,
     params:
         sae=lambda w: option("--sae", examined(w).path),
         format=lambda w: option("--format", examined(w).format),
@@ -149,10 +149,10 @@ rule learn:
         f"{LOGS}/learn/{{sae}}/{{learned}}.log",
     benchmark:
         f"{BENCHMARKS}/learn/{{sae}}/{{learned}}.tsv"
-    threads: 4
+    threads: threads_of("learn")
     resources:
         mem_mb=sizes(12),
-        runtime=lambda w, attempt: attempt * 6 * costs.BASE_MINUTES,
+        runtime=lambda w, attempt: attempt * of_rule("learn", w, RUN).runtime,
     params:
         seed=lambda w: EXAMINATION.seeds[0] if w.learned == "started" else w.learned,
         started=lambda w: "--started" if w.learned == "started" else "",
@@ -189,10 +189,10 @@ rule ask:
         f"{LOGS}/ask/{{sae}}/{{question}}.log",
     benchmark:
         f"{BENCHMARKS}/ask/{{sae}}/{{question}}.tsv"
-    threads: 4
+    threads: threads_of("ask")
     resources:
-        mem_mb=sizes(12, 2 * costs.BASE_MB),
-        runtime=lambda w, attempt: attempt * 6 * costs.BASE_MINUTES,
+        mem_mb=sizes(12, 2 * BASE_MB),
+        runtime=lambda w, attempt: attempt * of_rule("ask", w, RUN).runtime,
     params:
         learned=lambda w, input: option("--learned", list(input.learned)),
         beside=lambda w, input: option("--beside", list(input.beside)),

@@ -5,10 +5,6 @@ localrules:
     metrics,
 
 
-def evaluate_cost(wildcards):
-    return costs.evaluate(CELLS[wildcards.cell], RUN)
-
-
 rule evaluate:
     input:
         data=f"{SAMPLED}/data/{{cell}}.nc",
@@ -22,9 +18,9 @@ rule evaluate:
         f"{LOGS}/{RUN.protocol}/evaluate/{{cell}}.log",
     benchmark:
         f"{BENCHMARKS}/{RUN.protocol}/evaluate/{{cell}}.tsv"
-    threads: lambda w: evaluate_cost(w).threads
+    threads: threads_of("evaluate")
     resources:
-        **asks(evaluate_cost),
+        **asks("evaluate"),
     params:
         protocol=RUN.protocol,
         code=step_digest("evaluate", *metrics.modules(RUN.protocol)),

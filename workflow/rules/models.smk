@@ -23,10 +23,6 @@ def settings_of(wildcards):
     return RUN.settings_of(wildcards.method, "strict" if wildcards.of else "paper")
 
 
-def fit_cost(wildcards):
-    return costs.fit(CELLS[wildcards.cell], wildcards.method, RUN, fresh=bool(wildcards.of))
-
-
 rule fit:
     input:
         data=f"{RESULTS}/{{of}}data/{{cell}}.nc",
@@ -43,9 +39,9 @@ rule fit:
         of=f"|{below('strict/', ANEW)}",
     group:
         lambda w: bundle("fit", w.cell, w.method, w.method)
-    threads: lambda w: fit_cost(w).threads
+    threads: threads_of("fit")
     resources:
-        **asks(fit_cost, device=True),
+        **asks("fit", device=True),
     params:
         method=lambda w: RUN.method_of(w.method),
         name=lambda w: [f"--name {w.method}"] if w.method in RUN.models else [],
@@ -63,10 +59,6 @@ if STRICT:
     # Codes that no fit infers: of the strict protocol's samples by models that it shares with the
     # paper's; and, for the audit, of one protocol's samples by the other's models.
     PAPER_SAMPLES = "crossed/paper_samples/"
-
-    def encode_cost(wildcards):
-        fresh = wildcards.of != PAPER_SAMPLES
-        return costs.fit(CELLS[wildcards.cell], wildcards.method, RUN, fresh)
 
     def encoded(wildcards):
         """Return where the samples are from, and where the model."""
@@ -92,9 +84,9 @@ if STRICT:
             ),
         group:
             lambda w: bundle("fit", w.cell, w.method, w.method)
-        threads: lambda w: encode_cost(w).threads
+        threads: threads_of("encode")
         resources:
-            **asks(encode_cost, device=True),
+            **asks("encode", device=True),
         params:
             code=lambda w: step_digest("encode", f"sae_surgery.methods.{RUN.method_of(w.method)}"),
         shell:

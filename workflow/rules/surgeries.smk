@@ -5,10 +5,6 @@ localrules:
     surgeries,
 
 
-def operate_cost(wildcards):
-    return costs.operate(CELLS[wildcards.cell], wildcards.surgery, wildcards.method, RUN)
-
-
 def donor_model(wildcards):
     """Return the model that a surgery takes a part from, if it takes one."""
     donor = surgeries.trait(wildcards.surgery, "donor")
@@ -29,9 +25,9 @@ rule operate:
         f"{SAMPLED_BENCHMARKS}/operate/{{surgery}}/{{cell}}/{{method}}.tsv"
     group:
         lambda w: bundle("operate", w.cell, w.surgery, w.method)
-    threads: lambda w: operate_cost(w).threads
+    threads: threads_of("operate")
     resources:
-        **asks(operate_cost, device=True),
+        **asks("operate", device=True),
     params:
         settings=lambda w: as_parameter(RUN.settings_of(w.surgery)),
         donor=lambda w, input: [f"--donor {path}" for path in input.donor],
@@ -57,9 +53,9 @@ rule assess:
         f"{BENCHMARKS}/{RUN.protocol}/assess/{{surgery}}/{{cell}}.tsv"
     group:
         lambda w: bundle("assess", w.cell, w.surgery)
-    threads: lambda w: evaluate_cost(w).threads
+    threads: threads_of("assess")
     resources:
-        **asks(evaluate_cost),
+        **asks("assess"),
     params:
         protocol=RUN.protocol,
         code=lambda w: step_digest(

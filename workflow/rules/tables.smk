@@ -20,7 +20,7 @@ rule tabulate:
     log:
         f"{LOGS}/{RUN.protocol}/tabulate/{{experiment}}.log",
     resources:
-        mem_mb=costs.tabulate().mem_mb,
+        mem_mb=LOCAL.mem_mb,
     params:
         sweep=lambda w: as_parameter(RUN.sweep(w.experiment)),
         code=step_digest("tabulate"),

@@ -524,19 +524,27 @@ def _expand(
 
 
 def _variables(sweep: Mapping[str, Any], kind: type[Problem]) -> dict[str, list[Any]]:
-    """Return the values of each variable of a sweep's problem.
+    """Return the values of each variable of a sweep's problem; 0 is 0.0 where numbers are real.
 
     Samples are counted in one of two ways: the variable that is not used is left out.
     """
     found = {}
     for variable, default in kind.variables().items():
         value = sweep.get(variable, default)
-        found[variable] = value if isinstance(value, list) else [value]
+        values = value if isinstance(value, list) else [value]
+        found[variable] = (
+            [_as_real(each) for each in values] if isinstance(default, float) else values
+        )
     if found.get("samples_per_latent", [None]) != [None]:
         del found["n_samples"]
     else:
         found.pop("samples_per_latent", None)
     return found
+
+
+def _as_real(value: Any) -> Any:
+    """Return an integer as the real number that it equals, so that both are one cell."""
+    return float(value) if type(value) is int and abs(value) < 2**53 else value
 
 
 def _wrong_variables(key: str, sweep: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[str]:

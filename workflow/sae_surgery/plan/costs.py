@@ -1,123 +1,129 @@
-"""What a job asks for: threads, memory, time and a GPU, from the sizes of its cell.
+"""What a job costs: threads, a GPU, memory, time, a limit of the time, and disk.
 
-Upper bounds for a scheduler, not predictions: a job that asks for too little is killed. Memory is
-the sum of what a step holds at its largest, array by array; `benchmarks.memory_of_steps` measures
-what steps use, and a unit test compares the two (docs/memory.csv).
+Memory is counted array by array (`sae_surgery.plan.memory`); time and disk are measured
+(`sae_surgery.plan.measured`) and scaled by the products that a job must do. The limit is a multiple
+of the time, so that what a plan says and what a scheduler is asked for cannot differ.
+
+The Snakefile reads it at every start, so this module imports nothing heavy.
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sae_surgery import surgeries
+from sae_surgery.plan import measured, memory
 from sae_surgery.plan.config import Run
 from sae_surgery.problems.base import Problem
 
-INT32, FLOAT32, FLOAT64 = 4, 4, 8
-LIGHT_MB = 250
-"""Python with NumPy, xarray and NetCDF, for steps that need no PyTorch."""
-BASE_MB = 850
-"""Python with PyTorch and Numba, which takes 0.2 GB while it compiles for the first time."""
-GPU_MB = 1500
-"""CUDA's libraries in the memory of the machine. Assumed, not yet measured."""
-BASE_MINUTES = 20
-CPU_FLOPS_A_THREAD = 5e9
-GPU_FLOPS = 2e12
-DENSE_CODES = 2**28
-"""As in `sae_surgery.files.encoding`, which imports PyTorch."""
-MOST_OUTCOMES, MOST_CODES_HELD = 51, 13
-"""Of any surgery."""
+STEPS = ("simulate", "renew", "fit", "encode", "operate", "evaluate", "assess", "audit")
+"""Steps that are submitted. All others take seconds, and are not counted."""
+EXAMINING = ("sample", "load", "learn", "ask")
+"""Steps of an examination that are submitted."""
+THREADS_TO_EXAMINE = 4
+SHORT_SECONDS = 60
+"""Jobs up to that long are bundled with others of their cell on a cluster."""
+BASE_MINUTES, LIMIT = 20, 8
+"""A job is stopped after so many minutes and so many times the time that it is expected to take."""
 MANY_THREADS = 8
 ONE_THREAD_UP_TO = 1_500_000
 """Samples times latents up to which a second thread gains less than a second job does."""
+BUDGETS = ("epochs", "max_rounds", "max_steps")
+"""Settings that the time of a fit grows with; a method has one of them at most."""
+SCORINGS_OF_AUDIT = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the workflow."""
+
+    step: str
+    cell: Problem
+    part: str | None = None
+    """Method of a fit, surgery of an operation or an assessment."""
+    method: str | None = None
+    fresh: bool = False
+    """Whether it infers codes of the strict protocol's samples."""
+    pending: bool = True
+    """Whether it is still to be done."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one job asks for."""
+    """What one job takes."""
 
     threads: int
     mem_mb: int
-    runtime: int
-    """Minutes."""
+    """That it asks for."""
+    seconds: float
+    """That it is expected to take, on the clock."""
+    megabytes: float = 0.0
+    """On disk."""
     gpu: int = 0
     device: str = "cpu"
     """Value of the step's option `--device`."""
 
-
-def simulate(cell: Problem, run: Run) -> Cost:
-    """Return the cost of drawing a problem."""
-    return _draw(cell, cell.n_train + cell.n_val + cell.n_ood, run)
-
-
-def renew(cell: Problem, run: Run) -> Cost:
-    """Return the cost of drawing fresh samples of a problem, whose dictionary is copied."""
-    return _draw(cell, sum(cell.fresh_samples()), run)
+    @property
+    def runtime(self) -> int:
+        """Minutes after which a scheduler may stop it."""
+        return BASE_MINUTES + math.ceil(LIMIT * self.seconds / 60)
 
 
-def _draw(cell: Problem, n_drawn: int, run: Run) -> Cost:
-    """Return the cost of drawing dictionaries one seed at a time, and so many samples."""
-    dictionary = FLOAT64 * cell.obs_dim * cell.n_latents
-    # Index and value of each active latent, and observations that are kept, by sample, by seed and
-    # stacked.
-    n_numbers = (INT32 + FLOAT64) * cell.k + FLOAT64 * cell.obs_dim * cell.keeps_observations
-    samples = 3 * n_numbers * n_drawn * len(run.seeds)
-    # `choice` without replacement permutes all latents, for every sample.
-    draws = n_drawn * cell.n_latents * len(run.seeds)
-    return Cost(
-        threads=1,
-        mem_mb=LIGHT_MB + _megabytes(2 * dictionary + samples),
-        runtime=_minutes(draws / 3e7),
-    )
+LOCAL = Cost(threads=1, mem_mb=memory.LIGHT_MB, seconds=measured.START_SECONDS)
+"""A table, or any other step that is not submitted."""
 
 
-def fit(cell: Problem, method: str, run: Run, fresh: bool = False) -> Cost:
-    """Return the cost of fitting a method and inferring codes, of the cell's or of fresh samples.
-
-    To infer codes by a model that is there asks for the same. The time is that of 1000 rounds of
-    dictionary learning with 100 iterations each, which bounds the other methods too; a method that
-    cannot run on the cell only says so.
-    """
-    if is_skipped(cell, method, run):
-        return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
-    seeds, device, threads = len(run.seeds), _device(cell, method, run), _threads(cell)
-    pairs = (run.trait(method, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
-    learned = (run.trait(method, "codes_learned") or 0) * FLOAT32 * cell.n_val * cell.n_latents
-    flops = seeds * 1000 * 100 * 4 * cell.n_val * cell.obs_dim * cell.n_latents
-    rate = CPU_FLOPS_A_THREAD * threads if device == "cpu" else GPU_FLOPS
-    # Codes learned are gone when all codes are inferred.
-    held = seeds * pairs + max(seeds * learned, _inferred(cell, method, run, fresh))
+def cost(job: Job, run: Run) -> Cost:
+    """Return what a job takes; next to nothing if its method cannot run on the cell."""
+    if job.step not in STEPS:
+        return LOCAL
+    if job.method and is_skipped(job.cell, job.method, run):
+        return Cost(threads=1, mem_mb=memory.BASE_MB, seconds=measured.START_SECONDS)
+    device = _device(job, run)
+    threads = 1 if job.step in {"simulate", "renew"} else _threads(job.cell)
+    speed = 1 + measured.GAIN_OF_THREADS * (threads - 1)
+    if device != "cpu":
+        speed = measured.GAIN_OF_GPU
     return Cost(
         threads=threads,
-        mem_mb=BASE_MB + GPU_MB * (device != "cpu") + _megabytes(_model(cell, method, run) + held),
-        runtime=_minutes(flops / rate),
+        mem_mb=_memory(job, run) + memory.GPU_MB * (device != "cpu"),
+        seconds=measured.START_SECONDS + seconds_on_one_thread(job, run) / speed,
+        megabytes=_megabytes(job, run),
         gpu=int(device != "cpu"),
         device=device,
     )
 
 
-def operate(cell: Problem, surgery: str, method: str, run: Run) -> Cost:
-    """Return the cost of a surgery; the longest learns two dictionaries, which bounds the time."""
-    if is_skipped(cell, method, run):
-        return Cost(threads=1, mem_mb=BASE_MB, runtime=BASE_MINUTES)
-    learning = fit(cell, "dl_fista", run)
-    seeds = len(run.seeds)
-    n_samples = sum(_n_scored(cell, run.protocol == "strict"))
-    outcomes = surgeries.trait(surgery, "outcomes") or MOST_OUTCOMES
-    held = surgeries.trait(surgery, "codes_held") or MOST_CODES_HELD
-    # The patient's codes are there twice while they are read.
-    codes = (held + 2) * FLOAT32 * n_samples * cell.n_latents
-    dense = run.trait(method, "dense") and not surgeries.trait(surgery, "sparse")
-    n_active = cell.n_latents if dense else cell.obs_dim
-    packed = (INT32 + FLOAT32) * outcomes * n_samples * n_active
-    # One by one and stacked.
-    dictionaries = 2 * FLOAT32 * outcomes * cell.obs_dim * cell.n_latents
-    pairs = (surgeries.trait(surgery, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
-    size = _model(cell, method, run) + seeds * (codes + packed + dictionaries + pairs)
-    return replace(
-        learning,
-        mem_mb=BASE_MB + GPU_MB * learning.gpu + _megabytes(size),
-        runtime=2 * learning.runtime,
-    )
+def examining(step: str, sae: str | None, question: str, run: Run) -> Cost:
+    """Return what a step of an examination takes; the rule asks for memory by its files' sizes."""
+    one = measured.of(step, question)
+    threads = 1 if step == "sample" else THREADS_TO_EXAMINE
+    work = run.examination.gigaproducts(sae) if sae else 0.0
+    speed = 1 + measured.GAIN_OF_THREADS * (threads - 1)
+    seconds = measured.START_SECONDS + (one.seconds + one.rate * work) / speed
+    return Cost(threads, memory.BASE_MB, seconds)
+
+
+def of_rule(rule: str, wildcards: Mapping[str, str], run: Run) -> Cost:
+    """Return what a job of a rule takes; little if it is local."""
+    if rule in EXAMINING:
+        return examining(rule, wildcards.get("sae"), wildcards.get("question", ""), run)
+    if rule not in STEPS:
+        return LOCAL
+    cell, method = run.cells[wildcards["cell"]], wildcards.get("method")
+    samples = wildcards.get("of", "")
+    fresh = samples == "strict/" if rule == "fit" else samples != "crossed/paper_samples/"
+    return cost(Job(rule, cell, wildcards.get("surgery", method), method, fresh), run)
+
+
+def is_short(job: Job, run: Run) -> bool:
+    """Return whether a job is known to be too short for a scheduler to be bothered with it alone.
+
+    One with a GPU never is: those bundled with it would hold the GPU, too.
+    """
+    if not measured.of(*kind(job, run)).jobs:
+        return False
+    expected = cost(job, run)
+    return expected.gpu == 0 and expected.seconds <= SHORT_SECONDS
 
 
 def is_skipped(cell: Problem, method: str, run: Run) -> bool:
@@ -126,79 +132,99 @@ def is_skipped(cell: Problem, method: str, run: Run) -> bool:
     return limit is not None and cell.n_latents > limit
 
 
-def evaluate(cell: Problem, run: Run) -> Cost:
-    """Return the cost of scoring codes on a cell, one seed of one method at a time.
+def seconds_on_one_thread(job: Job, run: Run) -> float:
+    """Return the seconds that a job takes beside the start of Python."""
+    one = measured.of(*kind(job, run))
+    return repetitions(job, run) * (one.seconds + one.rate * gigaproducts(job))
 
-    It is that of `assess`, too, and of `audit` but for the time.
+
+def repetitions(job: Job, run: Run) -> float:
+    """Return how often a job does what was measured: seeds, times codes scored or its budget."""
+    match job.step:
+        case "evaluate":
+            times = len(run.methods_on(job.cell.name))
+        case "assess":
+            times = len(run.experiments[job.part].methods_on(job.cell.name))
+        case "audit":
+            times = SCORINGS_OF_AUDIT * len(run.experiments["audit"].methods_on(job.cell.name))
+        case "fit":
+            times = _budget(job.method, run)
+        case _:
+            times = 1
+    return len(run.seeds) * times
+
+
+def gigaproducts(job: Job) -> float:
+    """Return 10⁹ products of numbers that a step does once, for each seed, as its size grows."""
+    cell = job.cell
+    n_samples = cell.n_train + cell.n_val
+    match job.step:
+        case "simulate" | "renew":
+            # `choice` without replacement permutes all latents, for every sample.
+            return n_samples * cell.n_latents / 1e9
+        case "evaluate" | "assess" | "audit":
+            n_active = min(cell.n_latents, cell.k * cell.n_val)
+            return n_samples * cell.obs_dim * n_active / 1e9
+    return n_samples * cell.obs_dim * cell.n_latents / 1e9
+
+
+def _budget(method: str, run: Run) -> float:
+    """Return how many times its published budget a method is given."""
+    usual = measured.of("fit", run.method_of(method)).budget
+    given = run.settings_of(method)
+    return next((given[name] / usual for name in BUDGETS if usual and name in given), 1.0)
+
+
+def _memory(job: Job, run: Run) -> int:
+    cell = job.cell
+    match job.step:
+        case "simulate":
+            return memory.draw(cell, cell.n_train + cell.n_val + cell.n_ood, run)
+        case "renew":
+            return memory.draw(cell, sum(cell.fresh_samples()), run)
+        case "fit" | "encode":
+            return memory.fit(cell, job.method, run, job.fresh)
+        case "operate":
+            return memory.operate(cell, job.part, job.method, run)
+    return memory.score(cell, run)
+
+
+def _megabytes(job: Job, run: Run) -> float:
+    """Return the megabytes of a job's files on disk."""
+    cell, base = job.cell, measured.REFERENCE
+    one = measured.of(*kind(job, run))
+    latents = cell.n_latents / base.n_latents
+    samples = (cell.n_train + cell.n_val) / base.n_samples
+    dictionaries = one.dictionaries * latents * cell.obs_dim / base.obs_dim
+    times = repetitions(job, run) if job.step != "fit" else len(run.seeds)
+    return times * (dictionaries + one.codes * samples * latents)
+
+
+def kind(job: Job, run: Run) -> tuple[str, str]:
+    """Return what a job is measured as: its step, and its surgery or the method of its model.
+
+    An audit scores codes, as an evaluation does.
     """
-    n_id, n_ood = _n_scored(cell, run.protocol == "strict")
-    # True and inferred codes, in double precision; of those in distribution, their directions and
-    # either masks or, under the paper's protocol, active latents and noise that fills them up.
-    n_dense = 2 * (n_id + n_ood) + (2 if run.protocol == "strict" else 3) * n_id
-    # Correlations or cosines, and what they are matched by.
-    pairs = 3 * FLOAT64 * cell.n_latents**2
-    active = min(cell.n_latents, cell.k * n_id)
-    # Correlations of all pairs, and the assignment of columns to each other.
-    flops = 2 * n_id * active * cell.n_latents + 50 * active**2 * math.sqrt(cell.n_latents)
-    n_methods = len(run.fitted_on(cell.name))
-    return Cost(
-        threads=_threads(cell),
-        mem_mb=BASE_MB + _megabytes(FLOAT64 * n_dense * cell.n_latents + pairs),
-        runtime=_minutes(2 * len(run.seeds) * n_methods * flops / CPU_FLOPS_A_THREAD),
-    )
+    match job.step:
+        case "fit":
+            return job.step, run.method_of(job.method)
+        case "operate" | "assess":
+            return job.step, job.part
+        case "audit":
+            return "evaluate", ""
+    return job.step, ""
 
 
-def audit(cell: Problem, run: Run) -> Cost:
-    """Return the cost of an audit: methods are scored five times, one after the other."""
-    scoring = evaluate(cell, run)
-    return replace(scoring, runtime=5 * scoring.runtime)
-
-
-def tabulate() -> Cost:
-    """Return the cost of a table."""
-    return Cost(threads=1, mem_mb=LIGHT_MB, runtime=BASE_MINUTES)
-
-
-def _model(cell: Problem, method: str, run: Run) -> float:
-    """Return the bytes of a model with its records, and of what it was made of."""
-    # The true dictionary in double and in single precision, padded, scaled, and the model's own.
-    n_dictionaries = 8 + (run.trait(method, "dictionaries_recorded") or 0)
-    return len(run.seeds) * n_dictionaries * FLOAT32 * cell.obs_dim * cell.n_latents
-
-
-def _inferred(cell: Problem, method: str, run: Run, fresh: bool) -> float:
-    """Return the bytes of codes while they are inferred and packed."""
-    seeds = len(run.seeds)
-    n_id, n_ood = _n_scored(cell, fresh)
-    n_columns = cell.obs_dim if run.trait(method, "narrow") else cell.n_latents
-    n_active = n_columns if run.trait(method, "dense") else cell.obs_dim
-    # The codes, those before them, and two arrays to work with.
-    dense = 4 * FLOAT32 * min(DENSE_CODES, seeds * n_id * n_columns)
-    # Once in parts and once joined.
-    packed = 2 * (INT32 + FLOAT64) * seeds * (n_id + n_ood) * n_active
-    return dense + packed
-
-
-def _n_scored(cell: Problem, fresh: bool) -> tuple[int, int]:
-    """Return the numbers of samples that are scored, in and out of distribution."""
-    return cell.fresh_samples() if fresh else (cell.n_val, cell.n_ood)
-
-
-def _device(cell: Problem, method: str, run: Run) -> str:
-    """Return where a fit runs: on the CPU wherever a GPU does not pay."""
+def _device(job: Job, run: Run) -> str:
+    """Return where a job runs: on the CPU wherever a GPU does not pay."""
+    method = "dl_fista" if job.step == "operate" else job.method
+    if job.step not in {"fit", "encode", "operate"}:
+        return "cpu"
     pays_from = run.trait(method, "gpu_from")
-    pays = pays_from is not None and cell.n_latents >= pays_from
+    pays = pays_from is not None and job.cell.n_latents >= pays_from
     return run.device if pays else "cpu"
 
 
 def _threads(cell: Problem) -> int:
     small = cell.n_latents * (cell.n_train + cell.n_val) <= ONE_THREAD_UP_TO
     return 1 if small else MANY_THREADS
-
-
-def _megabytes(size: float) -> int:
-    return math.ceil(size / 1e6)
-
-
-def _minutes(seconds: float) -> int:
-    return BASE_MINUTES + math.ceil(2 * seconds / 60)

@@ -17,6 +17,7 @@ from sae_surgery.examination import STARTED
 
 UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 LONGEST_STEM = 40
+FLOAT32 = 4
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,16 @@ class Examination:
     def learned(self) -> tuple[str, ...]:
         """Names of the dictionaries that are learned beside each SAE."""
         return (*map(str, self.seeds), STARTED) if self.rivals else ()
+
+    def gigaproducts(self, name: str) -> float:
+        """Return 10⁹ products of all rows with an SAE's decoder, by the size of its files.
+
+        They are taken for an encoder and a decoder in single precision; a missing file has no size.
+        """
+        path = Path(self.saes[name].path)
+        files = path.iterdir() if path.is_dir() else [path]
+        n_bytes = sum(file.stat().st_size for file in files if file.is_file())
+        return self.samples * n_bytes / (2 * FLOAT32) / 1e9
 
     def beside(self, name: str) -> tuple[str, ...]:
         """Return the other SAEs that are examined on the same rows."""

@@ -1,74 +1,62 @@
-"""What steps cost, as measured: the one place to change after measuring again.
+"""What steps cost, as measured (measured.csv): seconds on one thread, and megabytes on disk.
 
-Processor seconds, and megabytes on disk, on the cell n100_k10_m47_s1000 with three seeds and the
-paper's budgets, without the start of Python; those of surgeries are a fifth of what they took with
-five times the samples. `sae_surgery.plan.estimates` scales them to other cells.
+Seconds are of one seed: a start, and a rate for each 10⁹ products (`sae_surgery.plan.costs` counts
+them). They are upper bounds of nine jobs in ten that were recorded on a machine with two cores and
+other work beside; `python -m benchmarks.seconds_of_steps` makes them anew from the manifests of
+runs. Megabytes are those of one seed on the cell n100_k10_m47_s1000.
+
+The Snakefile reads this at every start, so it imports nothing heavy.
 """
 
+import csv
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from sae_surgery.problems.paper import Cell
 
+TABLE = Path(__file__).with_name("measured.csv")
 REFERENCE = Cell.parse("n100_k10_m47_s1000")
-SEEDS = 3
 
 START_SECONDS = 2.2
 """Python with PyTorch loaded."""
+GAIN_OF_THREADS = 0.5
+"""Share of further threads that shortens a job."""
+GAIN_OF_GPU = 60.0
+"""How many times one thread a GPU is, where it pays. Assumed, not yet measured."""
 
 
 class Measured(NamedTuple):
-    """What one job costs on the reference cell."""
+    """What one seed of one job costs."""
 
+    jobs: int
+    """Recorded jobs behind the seconds; 0 if there are none, and it counts as the slowest."""
+    budget: int
+    """Epochs, rounds or steps that a fit is given as published; 0 if it has no such setting."""
     seconds: float
+    """Whatever the size of the cell."""
+    rate: float
+    """Seconds for each 10⁹ products."""
     dictionaries: float
     """Megabytes that grow with observed dimensions and latents."""
     codes: float
     """Megabytes that grow with samples and latents."""
 
 
-SIMULATE = Measured(0.3, 0.1, 0.7)
-EVALUATE = Measured(0.12, 0.0, 0.03)
-"""Scores of one method."""
-ASSESS = Measured(0.4, 0.0, 0.05)
-"""Scores of one patient under all conditions of a surgery."""
+@cache
+def table() -> dict[tuple[str, str], Measured]:
+    """Return what is measured, by step and part; a part without a name stands for all others."""
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return {
+            (row["step"], row["part"]): Measured(
+                int(row["jobs"]),
+                int(row["budget"] or 0),
+                *(float(row[name]) for name in Measured._fields[2:]),
+            )
+            for row in csv.DictReader(file)
+        }
 
-ENCODE = Measured(0.6, 0.0, 5.0)
-"""Codes of fresh samples by a model that is there."""
 
-FIT = {
-    "dl_fista": Measured(10, 11.5, 0.4),
-    "dl_lista": Measured(6, 2.9, 1.3),
-    "dl_scaled": Measured(3, 0.7, 0.4),
-    "fista_oracle": Measured(0.6, 0.1, 0.4),
-    "linear_probe": Measured(0.7, 0.1, 3.7),
-    "lista_oracle": Measured(6, 2.9, 0.8),
-    "pca": Measured(0.6, 0.1, 0.5),
-    "random_dictionary": Measured(0.6, 0.1, 0.7),
-    "raw": Measured(0.1, 0.1, 1.8),
-    "sae_jumprelu": Measured(1.6, 6.1, 2.4),
-    "sae_mp": Measured(1.5, 3.0, 0.4),
-    "sae_relu": Measured(1.0, 6.0, 2.1),
-    "sae_topk": Measured(1.6, 6.0, 0.4),
-    "saved": Measured(0.6, 0.1, 2.1),
-    "softplus_adam": Measured(20, 0.1, 2.5),
-}
-OPERATE = {
-    "frozen_decoder": Measured(0.6, 0.1, 5.3),
-    "lambda_sensitivity": Measured(1.3, 0.1, 12.3),
-    "learned_dictionary": Measured(1.5, 0.2, 2.5),
-    "learning_dynamics": Measured(1.5, 6.0, 102),
-    "penalty_sweep": Measured(4.0, 0.4, 9.0),
-    "support_recovery": Measured(0.4, 0.1, 5.8),
-    "warm_start_decoder": Measured(11.5, 6.0, 30),
-    "warm_start_encoder": Measured(0.8, 0.1, 19.7),
-}
-
-UNMEASURED = Measured(60.0, 12.0, 3.0)
-"""What a method or surgery counts as that is not above; a new one, for instance."""
-
-SMALL_SHARE = 0.5
-"""Share of the seconds on the reference cell that do not grow with the size of the dictionary."""
-GAIN_OF_THREADS = 0.5
-"""Share of further threads that shortens a job."""
-GAIN_OF_GPU = 60.0
-"""How many times one thread a GPU is, where it pays. Assumed, not yet measured."""
+def of(step: str, part: str) -> Measured:
+    """Return what a step costs for a part, or for any that is not measured."""
+    return table().get((step, part)) or table()[step, ""]

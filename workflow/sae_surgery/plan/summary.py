@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from sae_surgery.plan.config import Run
-from sae_surgery.plan.estimates import STEPS, Estimate, Job, estimate
+from sae_surgery.plan.costs import STEPS, Cost, Job, cost
 
 
 class Output(NamedTuple):
@@ -42,7 +42,7 @@ def read_summary(text: str, run: Run) -> list[Job]:
             # A fit has two files, each with a row; nothing else has codes and a model side by side.
             first = output.path.replace("/codes/", "/models/")
             pending = output.pending or (first in jobs and jobs[first].pending)
-            jobs[first] = replace(_job(output.rule, output.path, run), pending=pending)
+            jobs[first] = replace(read_job(output.rule, output.path, run), pending=pending)
     return [*jobs.values()]
 
 
@@ -52,7 +52,7 @@ def summarise(jobs: Iterable[Job], run: Run) -> pd.DataFrame:
     Hours, memory and disk are those of jobs still to be done; `cached` is the share of the hours of
     all jobs that is done already.
     """
-    rows = [_row(job, estimate(job, run)) for job in jobs]
+    rows = [_row(job, cost(job, run)) for job in jobs]
     each = pd.DataFrame(rows)
     groups = dict(list(each.groupby("step")))
     steps = {step: _totals(groups[step]) for step in STEPS if step in groups}
@@ -75,23 +75,24 @@ def as_text(table: pd.DataFrame) -> str:
     )
 
 
-def _job(step: str, path: str, run: Run) -> Job:
+def read_job(step: str, path: str, run: Run) -> Job:
     """Read a job from the path of a file that it makes; the Snakefile has their grammar."""
     parts = path.removesuffix(".nc").split("/")
     place = next(i for i, part in enumerate(parts) if part in run.cells)
     method = parts[place + 1] if place + 1 < len(parts) else None
     surgery = parts[place - 1] if step in {"operate", "assess"} else None
-    return Job(step, run.cells[parts[place]], surgery or method, method)
+    fresh = step in {"fit", "encode"} and "strict" in parts and "paper_samples" not in parts
+    return Job(step, run.cells[parts[place]], surgery or method, method, fresh)
 
 
-def _row(job: Job, expected: Estimate) -> dict[str, object]:
+def _row(job: Job, expected: Cost) -> dict[str, object]:
     return {
         "step": job.step,
         "pending": job.pending,
-        "GPU hours": expected.seconds / 3600 * expected.cost.gpu,
-        "CPU hours": expected.seconds / 3600 * expected.cost.threads,
+        "GPU hours": expected.seconds / 3600 * expected.gpu,
+        "CPU hours": expected.seconds / 3600 * expected.threads,
         "longest job": expected.seconds / 3600,
-        "peak memory": expected.cost.mem_mb / 1000,
+        "peak memory": expected.mem_mb / 1000,
         "disk": expected.megabytes / 1000,
     }
 
