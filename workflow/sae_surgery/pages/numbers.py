@@ -21,6 +21,7 @@ from sae_surgery.pages.claims.pages import slack
 from sae_surgery.pages.comparison.judgement import DIFFERS
 from sae_surgery.pages.comparison.rows import INCOMPARABLE
 from sae_surgery.pages.comparison.summary import EVERYTHING, count
+from sae_surgery.pages.verdict import largest_parts
 from sae_surgery.tables.answers import decimals, first_known, last_known, over_saes, seed_mean
 from sae_surgery.tables.summary import known_quantities
 
@@ -127,19 +128,12 @@ def of_verdict(rows: pd.DataFrame, source: str) -> Numbers:
         found[f"{key}/gain"] = _score(row.gain, source)
         found[f"{key}/share"] = _number(row.share, 0, "percent", source)
     for metric, chosen in rows.groupby("metric"):
-        largest = _largest_parts(chosen)
+        largest = largest_parts(chosen)
         found[f"verdict/{metric}/all"] = _count(len(largest), source)
         for part in chosen[chosen["of"] == "distance"]["part"].unique():
             pairs = int((largest == part).sum())
             found[f"verdict/{metric}/largest/{part}"] = _count(pairs, source)
     return found
-
-
-def _largest_parts(rows: pd.DataFrame) -> pd.Series:
-    """Return the part of the distance with the largest gain, by method and n_latents."""
-    parts = rows[rows["of"] == "distance"]
-    gains = parts.pivot(index=["method", "n_latents"], columns="part", values="gain").dropna()
-    return gains.idxmax(axis="columns")
 
 
 def of_comparison(rows: pd.DataFrame, source: str) -> Numbers:
@@ -161,7 +155,7 @@ def claim_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def verdict_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Return whose verdicts there are, with the largest part out of distribution, if any."""
-    largest = _largest_parts(rows[rows["metric"] == "mcc_ood"])
+    largest = largest_parts(rows[rows["metric"] == "mcc_ood"])
     whose = rows[["method", "title", "n_latents"]].drop_duplicates().to_dict("records")
     return [row | {"largest": largest.get((row["method"], row["n_latents"]))} for row in whose]
 
