@@ -35,8 +35,17 @@ class Browser:
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
 
-    def open(self, page: Path, width: int, height: int = 900, dark: bool = False, at: str = ""):
+    def open(
+        self,
+        page: Path,
+        width: int,
+        height: int = 900,
+        at: str = "",
+        dark: bool = False,
+        scripts: bool = True,
+    ) -> None:
         """Open a file, with `at` after its address, and wait until all of it is loaded."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not scripts)
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
