@@ -20,7 +20,7 @@ from sae_surgery.pages.claims.judging import OUTCOMES, UNKNOWN
 from sae_surgery.pages.claims.pages import slack
 from sae_surgery.pages.comparison.judgement import DIFFERS
 from sae_surgery.pages.comparison.rows import INCOMPARABLE
-from sae_surgery.pages.comparison.summary import EVERYTHING, count
+from sae_surgery.pages.comparison.summary import EVERYTHING, count, near
 from sae_surgery.pages.verdict import largest_parts
 from sae_surgery.tables.answers import decimals, first_known, last_known, over_saes, seed_mean
 from sae_surgery.tables.summary import known_quantities
@@ -60,6 +60,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "published",
         "reproduced",
         "difference",
+        "expected",
+        "limit",
+        "distance",
         "within",
         "verdict",
         "why",
@@ -113,6 +116,7 @@ def of_claims(rows: pd.DataFrame, source: str) -> Numbers:
     outcomes = rows.groupby("claim", sort=False)["outcome"].first()
     counts = {"claims/all": len(outcomes), "claims/told": int((outcomes != UNKNOWN).sum())}
     counts |= {f"claims/{outcome}": int((outcomes == outcome).sum()) for outcome in OUTCOMES}
+    counts["claims/close"] = _close(rows)["claim"].nunique()
     for claim, comparisons in rows.groupby("claim", sort=False):
         passes = comparisons["passes"].dropna().astype(bool)
         counts |= {f"claims/{claim}/agree": int(passes.sum()), f"claims/{claim}/all": len(passes)}
@@ -137,11 +141,15 @@ def of_verdict(rows: pd.DataFrame, source: str) -> Numbers:
 
 
 def of_comparison(rows: pd.DataFrame, source: str) -> Numbers:
-    """Return counts by verdict, over all and by experiment, and the largest differences in MCC."""
+    """Return counts by verdict, over all and by experiment, and the largest differences in MCC.
+
+    With how many verdicts are near the limit that decides them.
+    """
     found = {}
     for name, chosen in [(EVERYTHING, rows), *rows.groupby("experiment", sort=False)]:
         for what, number in count(chosen).items():
             found[f"comparison/{name}/{what}"] = _count(number, source)
+        found[f"comparison/{name}/near"] = _count(near(chosen), source)
         mcc = chosen["metric"].str.startswith("mcc") & (chosen["verdict"] != INCOMPARABLE)
         largest = chosen.loc[mcc, "difference"].abs().max()
         found[f"comparison/{name}/largest_mcc"] = _number(largest, 4, "1", source)
@@ -172,12 +180,17 @@ def differing_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
             "condition": "" if pd.isna(row["condition"]) else row["condition"],
             "place": ", ".join(f"{n} = {row[n]:.12g}" for n in _PLACE if not pd.isna(row[n])),
             "metric": row["metric"],
-            "published": decimals(row["published"], 3),
-            "reproduced": decimals(row["reproduced"], 3),
+            "published": _legible(row["published"]),
+            "reproduced": _legible(row["reproduced"]),
             "why": "" if pd.isna(row["why"]) else row["why"],
         }
         for _, row in chosen.iterrows()
     ]
+
+
+def _legible(value: float) -> str:
+    """Write three decimals, or three digits of what they would show as next to nothing."""
+    return decimals(value, 3) if abs(value) >= 0.01 else f"{value:.2e}".replace("-", "−")
 
 
 def described(table: xr.Dataset) -> dict[str, Any]:
