@@ -35,7 +35,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Log"):
             self._call(f"{domain}.enable")
 
-    def open(
+    def visit(
         self,
         page: Path,
         width: int,

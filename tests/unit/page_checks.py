@@ -58,14 +58,14 @@ _FOCUSED = f"""
 
 def faults(chromium: Browser, page: Path, width: int, dark: bool = False) -> dict[str, Any]:
     """Return what is wrong with a page of which all is unfolded, by kind; empty if nothing is."""
-    chromium.open(page, width, dark=dark)
+    chromium.visit(page, width, dark=dark)
     found = chromium.run(_MEASURE) | {"errors": chromium.errors()}
     return {kind: what for kind, what in found.items() if what}
 
 
 def unreachable(chromium: Browser, page: Path) -> int:
     """Return how many links, fields and regions of a page the key Tab does not lead to."""
-    chromium.open(page, 800)
+    chromium.visit(page, 800)
     expected = chromium.run(_REACHABLE)
     reached = set()
     for _ in range(expected):

@@ -71,7 +71,7 @@ def test_the_keyboard_reaches_all_of_a_page(chromium, run, name):
 
 @pytest.mark.parametrize("verdict", ["agrees", "differs", "undecided", "not comparable", "missing"])
 def test_the_filter_shows_one_verdict(chromium, page, rows, verdict):
-    chromium.open(page, 800)
+    chromium.visit(page, 800)
     choose(chromium, verdict=verdict.replace(" ", "-"))
     count = int((rows["verdict"] == verdict).sum())
     assert chromium.run(SHOWN) == count
@@ -80,7 +80,7 @@ def test_the_filter_shows_one_verdict(chromium, page, rows, verdict):
 
 
 def test_the_filter_shows_a_method_and_then_all_again(chromium, page, rows):
-    chromium.open(page, 800)
+    chromium.visit(page, 800)
     choose(chromium, method="sae_topk")
     of_method = rows[rows["method"] == "sae_topk"]
     assert chromium.run(SHOWN) == len(of_method)
@@ -93,7 +93,7 @@ def test_the_filter_shows_a_method_and_then_all_again(chromium, page, rows):
 
 
 def test_the_filter_hides_what_it_leaves_empty(chromium, page, rows):
-    chromium.open(page, 800)
+    chromium.visit(page, 800)
     choose(chromium, verdict="differs")
     differ = rows[rows["verdict"] == "differs"]
     groups = differ[["experiment", "method", "source", "why"]].drop_duplicates()
@@ -104,19 +104,19 @@ def test_the_filter_hides_what_it_leaves_empty(chromium, page, rows):
 
 
 def test_an_address_can_ask_for_a_verdict(chromium, page, rows):
-    chromium.open(page, 800, at="#verdict=differs")
+    chromium.visit(page, 800, at="#verdict=differs")
     assert chromium.run(SHOWN) == (rows["verdict"] == "differs").sum() > 0
     assert abs(chromium.run("document.getElementById('every').getBoundingClientRect().top")) < 60
 
 
 def test_an_address_that_asks_for_what_there_is_not_gets_all(chromium, page, rows):
-    chromium.open(page, 800, at="#verdict=wrong&method=nobody")
+    chromium.visit(page, 800, at="#verdict=wrong&method=nobody")
     chromium.run(UNFOLD)
     assert chromium.run(SHOWN) == len(rows)
 
 
 def test_keys_alone_choose_a_verdict(chromium, page, rows):
-    chromium.open(page, 800)
+    chromium.visit(page, 800)
     chromium.run("form.verdict.focus()")
     chromium.press("ArrowDown")
     assert chromium.run("form.verdict.value") == "agrees"
@@ -124,7 +124,7 @@ def test_keys_alone_choose_a_verdict(chromium, page, rows):
 
 
 def test_without_scripts_the_page_is_the_whole_table(chromium, page, rows):
-    chromium.open(page, 800, scripts=False)
+    chromium.visit(page, 800, scripts=False)
     assert not chromium.run("document.getElementById('filter').checkVisibility()")
     chromium.run(UNFOLD)
     assert chromium.run(SHOWN) == len(rows)
@@ -132,7 +132,7 @@ def test_without_scripts_the_page_is_the_whole_table(chromium, page, rows):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_reason_is_in_view_wherever_a_row_is(chromium, page, width):
-    chromium.open(page, width)
+    chromium.visit(page, width)
     choose(chromium, verdict="undecided")
     places = chromium.run("""
     [...document.querySelectorAll(".experiment tbody:not([hidden])")].map(group => {
