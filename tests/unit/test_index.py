@@ -125,10 +125,11 @@ def test_a_manifest_that_cannot_be_read_is_said_to_be_one(run, text):
     assert "manifest.json" in links(page)
 
 
-def test_what_pages_of_another_version_lack_is_an_error_that_names_them(run):
+def test_numbers_of_another_version_are_said_to_be_some(run):
     CLAIMS.drop(columns="close").to_csv(run / "paper/claims.csv", index=False)
-    with pytest.raises(SurgeryError, match=r"claims\.csv: cannot be read as a table: .*close"):
-        as_html(run)
+    page = as_html(run)
+    assert "Its numbers are not those that this version reads" in page
+    assert {"paper/claims.html", "paper/claims.csv"} <= links(page)
 
 
 def test_a_run_that_is_not_there_is_refused(tmp_path):

@@ -13,7 +13,7 @@ def index(run_folder: Path) -> None:
     Raises
     ------
     SurgeryError
-        If there is no such folder, or the numbers of a page in it are not as they must be.
+        If there is no such folder.
     """
     if not run_folder.is_dir():
         raise SurgeryError(f"{run_folder}: there is no such folder")

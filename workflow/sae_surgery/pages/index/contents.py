@@ -1,7 +1,7 @@
 """What lies in the folder of a run, as its index shows it. What is not there is no error."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from sae_surgery import figures
-from sae_surgery.errors import SurgeryError
 from sae_surgery.pages import verdict
 from sae_surgery.pages.claims import pages as claims
 from sae_surgery.pages.comparison import summary as comparison
@@ -111,13 +110,7 @@ KINDS = {
 
 
 def protocols(run: Path) -> list[Protocol]:
-    """Return what a run has by each protocol that it has anything of.
-
-    Raises
-    ------
-    SurgeryError
-        If the numbers of a page are not as they must be.
-    """
+    """Return what a run has by each protocol that it has anything of."""
     return [
         Protocol(title, *_scored(run, name))
         for name, title in PROTOCOLS.items()
@@ -166,7 +159,7 @@ def _scored(run: Path, protocol: str) -> Iterator[Any]:
 def _page(run: Path, protocol: str, name: str) -> Page:
     kind, numbers = KINDS[name], run / protocol / f"{name}.csv"
     links = _links(run, f"{protocol}/{name}")
-    statement = kind.state(_read(numbers, kind.columns)) if numbers.is_file() else ""
+    statement = _state(kind, numbers) if numbers.is_file() else ""
     if kind.chosen and links:
         links += (Link(links[0].path, *kind.chosen),)
     return Page(kind.title, links, statement, kind.made)
@@ -190,11 +183,12 @@ def _links(run: Path, stem: str) -> tuple[Link, ...]:
     return tuple(Link(path, suffix) for suffix, path in paths.items() if (run / path).is_file())
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _state(kind: Kind, numbers: Path) -> str:
+    """Return what a page says in short; of numbers of another version that they are."""
     try:
-        return pd.read_csv(path, usecols=list(columns))
+        return kind.state(pd.read_csv(numbers, usecols=list(kind.columns)))
     except (OSError, ValueError) as error:
-        raise SurgeryError(f"{path}: cannot be read as a table: {error}") from error
+        return f"Its numbers are not those that this version reads ({error})."
 
 
 def _told(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:

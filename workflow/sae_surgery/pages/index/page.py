@@ -15,11 +15,6 @@ def as_html(run: Path) -> str:
     ----------
     run
         Folder of the run, in which the page is to lie.
-
-    Raises
-    ------
-    SurgeryError
-        If the numbers of one of its pages are not as they must be.
     """
     manifest, told = contents.record(run)
     picture, drawn = contents.timeline(run)
