@@ -37,7 +37,8 @@ LOADERS_MOVED := $(strip $(call moved,.venv-loaders))
 run: $(READY)
 	@echo "==> Computing config/quick.yaml: data, models, codes, metrics, tables, figures"
 	$(BIN)/snakemake
-	@echo "==> Done. Look at results/quick/paper: figures/, tables/, and the pages verdict.md and comparison.html."
+	@echo "==> Done. Open results/quick/index.html in a browser: it leads to the figures, the verdict, the claims and"
+	@echo "    the comparison with the published numbers. Tables are in results/quick/paper/tables."
 	@echo "    These numbers in a manuscript: paper/main.pdf."
 	@echo "    More: source $(BIN)/activate; snakemake --configfile config/paper.yaml"
 
@@ -78,9 +79,9 @@ figures: $(READY)
 	@echo "==> Redrawing from the tables in results/reference"
 	set -f; $(BIN)/snakemake $$TARGET --configfile config/reference.yaml
 	$(if $(TARGET),,$(BIN)/snakemake --configfile config/strict.yaml)
-	$(if $(TARGET),,$(BIN)/snakemake figures --configfile config/scaling.yaml)
-	@echo "==> Done. Look at results/reference/paper: figures/, and the page verdict.md; and at results/reference/strict,"
-	@echo "    the same by corrected measurement: claims.md, figures/audit.png. What dictionaries cost: results/scaling/paper."
+	$(if $(TARGET),,$(BIN)/snakemake index --configfile config/scaling.yaml)
+	@echo "==> Done. Open results/reference/index.html in a browser: figures, verdict, claims and comparison, and below the"
+	@echo "    same by corrected measurement. What dictionaries cost: results/scaling/index.html."
 
 archive: $(READY)
 	$(BIN)/sae-surgery archive "$$CONFIG"

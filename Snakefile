@@ -2,7 +2,8 @@
 # `snakemake --profile slurm all` the paper in full on a cluster, `snakemake --configfile
 # config/paper.yaml` the same where it is called, `snakemake --configfile config/reference.yaml`
 # redraws what a finished run has shown from its tables. Targets: all, data, models, surgeries,
-# metrics, tables, figures, fig_<experiment> for one figure, verdict, comparison, claims and paper.
+# metrics, tables, figures, fig_<experiment> for one figure, verdict, comparison, claims, index and
+# paper.
 #
 # Every step is a command of the package, `sae-surgery <step>`. What lies where:
 #
@@ -15,9 +16,10 @@
 #   results/<run>/<protocol>/tables/<experiment>.nc             scores over method, sweep and seed
 #   results/<run>/<protocol>/figures/<experiment>.{pdf,png,csv} main metrics, and the numbers drawn
 #   results/<run>/<protocol>/figures/<experiment>_all.{pdf,png} all metrics
-#   results/<run>/<protocol>/verdict.{md,csv,nc}                what keeps each SAE from the oracle
+#   results/<run>/index.html                                    the way into all that follows
+#   results/<run>/<protocol>/verdict.{html,md,csv,nc}           what keeps each SAE from the oracle
 #   results/<run>/<protocol>/comparison.{html,md,csv}           published numbers beside the run's
-#   results/<run>/<protocol>/claims.{md,csv}                    which of the paper's claims hold
+#   results/<run>/<protocol>/claims.{html,md,csv}               which of the paper's claims hold
 #   results/<run>/<protocol>/numbers.json                       every number that the manuscript may quote
 #   results/<run>/examine/page.{html,md,csv}                    what is said of trained SAEs
 #   paper/main.pdf                                              the manuscript, of the run made last
@@ -70,6 +72,7 @@ include: "workflow/rules/comparison.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/examine.smk"
+include: "workflow/rules/index.smk"
 
 
 onstart:
@@ -90,5 +93,6 @@ rule all:
         rules.verdict.input,
         rules.comparison.input,
         rules.claims.input,
+        rules.index.input,
         # The manuscript quotes the published protocol.
         [] if STRICT else rules.paper.input,

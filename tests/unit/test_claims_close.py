@@ -92,7 +92,7 @@ def test_of_one_seed_nothing_is_said():
 def test_page_and_manuscript_name_what_is_close():
     judgement = judged(table_of([0.84, 0.90, 0.88]))
     page = as_markdown([judgement])
-    assert "| A claim. | nowhere | holds | 1 of 1 | 1 |" in page
+    assert "| A claim. | holds | 1 of 1 | 1 |" in page
     assert "| yes | 0.007 ± 0.076 | close |" in page
     frame = as_frame([judgement])
     (row,) = claim_rows(frame)

@@ -1,13 +1,15 @@
 """The page: whole by itself, the same bytes again, and nothing left out."""
 
+import html
 import re
+from collections import Counter
 
 import pytest
 
 from published_tables import make_table
 from sae_surgery.pages.comparison.criteria import Criteria
 from sae_surgery.pages.comparison.findings import Finding
-from sae_surgery.pages.comparison.page import as_html, as_markdown
+from sae_surgery.pages.comparison.page import as_html, as_markdown, slug
 from sae_surgery.pages.comparison.rows import compare
 
 CRITERIA = Criteria.of({})
@@ -29,28 +31,50 @@ def page(rows):
 def test_it_needs_no_other_file(page):
     links = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)|url\(([^)]*)\)""", page)
     assert all(link.startswith("data:") for pair in links for link in pair if link)
-    assert not re.search(r"<script|<link|@import|https?://", page)
+    assert not re.search(r"<script [^>]*src|<link|@import|https?://|fetch\(", page)
 
 
 def test_it_suits_a_phone_and_paper(page):
     assert 'name="viewport" content="width=device-width' in page
     assert "@media print" in page
-    tables = page.count("<table>")
-    assert tables == page.count('<div class="scroll"><table>') > 5
+    # Those of many columns scroll by themselves; those of numbers fit every width.
+    scrolling = re.findall(r'<div class="scroll" [^>]*tabindex="0"><table', page)
+    assert len(scrolling) == 2
+    assert page.count("<table") == len(scrolling) + page.count('<table class="numbers">')
+
+
+def every_number(page):
+    """Return the part of a page that has every number, and what stands there by method."""
+    every = page.partition("Every number</h2>")[2].partition("<h2>")[0]
+    return every, re.findall(r'<tbody data-method="(\w+)">(.*?)</tbody>', every, re.DOTALL)
 
 
 def test_every_compared_number_is_there(rows, page):
     compared = rows[rows["verdict"] != "missing"]
-    _, _, every = page.partition("<h2>Every number</h2>")
-    assert len(re.findall(r"<tr><td[^\n]*(?:agrees|differs|undecided)</td>", every)) == len(
-        compared
-    )
+    every, _ = every_number(page)
+    for verdict, count in compared["verdict"].value_counts().items():
+        assert every.count(f'<tr class="{slug(verdict)}">') == count
+
+
+def test_above_numbers_stand_their_method_and_their_reason(rows, page):
+    _, groups = every_number(page)
+    for row in rows[rows["verdict"] == "differs"].itertuples():
+        head = f"<b>{row.method}</b>, {row.source}, {row.expected}: {html.escape(row.why)}</th>"
+        written = f"{row.published:.4g} ±"
+        found = [body for method, body in groups if method == row.method and written in body]
+        assert any(head.replace("&#x27;", "&#39;") in body for body in found)
 
 
 def test_missing_numbers_are_counted(rows, page):
-    missing = (rows["verdict"] == "missing").sum()
+    lacking = rows["verdict"] == "missing"
+    missing = lacking.sum()
     assert f"{len(rows) - missing} compared, {missing} missing" in page
-    assert '<td class="t">fista_oracle</td><td class="t"></td><td>500</td>' in page
+    _, groups = every_number(page)
+    counted = Counter()
+    for method, body in groups:
+        counted[method] += sum(map(int, re.findall(r'data-count="(\d+)"', body)))
+    assert +counted == Counter(rows[lacking]["method"])
+    assert re.search(r"\d numbers n = 500, m = \d+</td>", page)
 
 
 def test_findings_are_told_and_escaped(page):

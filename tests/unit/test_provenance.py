@@ -103,5 +103,6 @@ def test_what_pages_read_is_in_their_digest():
     data = [
         path for path in files if path.suffix not in ignored and "__pycache__" not in path.parts
     ]
-    assert {path.parent.name for path in data} == {"comparison", "examination", "published"}
+    read = {"comparison", "examination", "index", "published", "shared"}
+    assert {path.parent.name for path in data} == read
     assert all(any(path.match(kind) for kind in provenance.DATA) for path in data)

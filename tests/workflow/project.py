@@ -94,6 +94,7 @@ class Project:
             "verdict",
             "comparison",
             "claims",
+            "index",
             "paper",
         }
         return planned - collecting

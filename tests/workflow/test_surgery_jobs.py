@@ -11,7 +11,7 @@ CHOSEN = {
     "methods": ["fista_oracle", "sae_relu", "random_dictionary"],
     "experiments": ["latents", *SURGERIES],
 }
-PAPER = {"compare", "weigh", "quote", "typeset"}
+PAPER = {"compare", "weigh", "lead", "quote", "typeset"}
 AFTER_OPERATIONS = {"assess", "tabulate frozen_decoder", "draw frozen_decoder", "judge"} | PAPER
 OPERATIONS = {f"operate {method}" for method in CHOSEN["methods"]}
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+from urllib.parse import unquote
 
 import psutil
 import pytest
@@ -34,6 +35,15 @@ def test_all_files_are_made(reference):
     assert {"paper/comparison.md", "paper/comparison.csv"} <= made
     assert {"paper/claims.md", "paper/claims.csv"} <= made
     assert (reference.folder / "paper/main.pdf").exists()
+
+
+def test_the_index_leads_to_pages_figures_and_how_the_run_went(reference):
+    index = (reference.results / "index.html").read_text(encoding="utf-8")
+    links = {unquote(each) for each in re.findall(r'(?:href|src)="([^"#]+)', index)}
+    assert all((reference.results / each).is_file() for each in links)
+    pages = {"paper/comparison.html", "paper/claims.html", "manifest.json", "timeline.png"}
+    assert pages | {f"paper/figures/{name}.png" for name in TINY["experiments"]} <= links
+    assert "<code>snakemake verdict</code> makes it" in index
 
 
 def test_the_second_run_does_nothing(finished):
@@ -70,12 +80,13 @@ def test_an_edited_metric_refits_nothing(finished):
 
 def test_an_edited_figure_is_drawn_again_alone(finished):
     finished.append("figures/latents.py", "EDITED = True")
-    assert finished.planned() == {"draw latents", "quote", "typeset"}
+    assert finished.planned() == {"draw latents", "lead", "quote", "typeset"}
 
 
 def test_an_edited_style_redraws_all_figures_and_nothing_else(finished):
     finished.append("drawing/style.py", "EDITED = True")
-    assert finished.planned() == {"draw latents", "draw samples", "compare", "quote", "typeset"}
+    drawn = {"draw latents", "draw samples", "compare"}
+    assert finished.planned() == drawn | {"lead", "quote", "typeset"}
 
 
 def test_an_edited_fact_is_compared_again(finished):
@@ -83,7 +94,7 @@ def test_an_edited_fact_is_compared_again(finished):
     facts.write_text(
         facts.read_text(encoding="utf-8").replace("0.981733", "0.881733"), encoding="utf-8"
     )
-    assert finished.planned() == {"compare", "quote", "typeset"}
+    assert finished.planned() == {"compare", "lead", "quote", "typeset"}
 
 
 def test_an_edited_manuscript_is_typeset_again_and_a_misspelt_figure_named(finished):
@@ -101,7 +112,7 @@ def test_an_edited_manuscript_is_typeset_again_and_a_misspelt_figure_named(finis
 
 def test_a_deleted_figure_is_drawn_again_alone(finished, reference):
     (finished.results / "paper/figures/latents.png").unlink()
-    assert finished.planned() == {"draw latents", "typeset"}
+    assert finished.planned() == {"draw latents", "lead", "typeset"}
     finished.succeed("fig_latents")
     assert finished.differences(reference) == NOTHING
 

@@ -20,6 +20,7 @@ rule weigh:
         tables=expand(f"{SCORED}/tables/{{experiment}}.nc", experiment=CLAIMED),
     output:
         page=ensure(f"{SCORED}/claims.md", non_empty=True),
+        html=ensure(f"{SCORED}/claims.html", non_empty=True),
         numbers=ensure(f"{SCORED}/claims.csv", non_empty=True),
     log:
         f"{LOGS}/{RUN.protocol}/claims.log",

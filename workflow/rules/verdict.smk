@@ -19,6 +19,7 @@ rule judge:
             category="Verdict",
             labels={"shows": "what keeps each SAE from the oracle"},
         ),
+        html=ensure(f"{SCORED}/verdict.html", non_empty=True),
         numbers=ensure(f"{SCORED}/verdict.csv", non_empty=True),
         file=ensure(f"{SCORED}/verdict.nc", non_empty=True),
     log:

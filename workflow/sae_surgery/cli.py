@@ -423,9 +423,16 @@ COMMANDS = (
         recorded=False,
     ),
     Command(
+        "index",
+        "Write the page that leads to all that a run has. It is results/<run>/index.html, with the "
+        "verdict, claims, comparison, figures, manifest and timeline, as far as there are any.",
+        (argument("run_folder", metavar="FOLDER", type=types.folder, help="results/<run>"),),
+    ),
+    Command(
         "report",
         "Report how a run went. Writes its manifest (source, configuration, versions, hosts, every "
-        "job's times and what it waited for) and its timeline, from the logs of its steps.",
+        "job's times and what it waited for) and its timeline, from the logs of its steps, and the "
+        "run's index.",
         (
             argument("run_folder", metavar="FOLDER", type=types.folder, help="results/<run>"),
             argument(

@@ -20,7 +20,8 @@ from sae_surgery.pages.claims.judging import OUTCOMES, UNKNOWN
 from sae_surgery.pages.claims.pages import slack
 from sae_surgery.pages.comparison.judgement import DIFFERS
 from sae_surgery.pages.comparison.rows import INCOMPARABLE
-from sae_surgery.pages.comparison.summary import EVERYTHING, count
+from sae_surgery.pages.comparison.summary import EVERYTHING, count, near
+from sae_surgery.pages.verdict import largest_parts
 from sae_surgery.tables.answers import decimals, first_known, last_known, over_saes, seed_mean
 from sae_surgery.tables.summary import known_quantities
 
@@ -59,6 +60,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "published",
         "reproduced",
         "difference",
+        "expected",
+        "limit",
+        "distance",
         "within",
         "verdict",
         "why",
@@ -112,6 +116,7 @@ def of_claims(rows: pd.DataFrame, source: str) -> Numbers:
     outcomes = rows.groupby("claim", sort=False)["outcome"].first()
     counts = {"claims/all": len(outcomes), "claims/told": int((outcomes != UNKNOWN).sum())}
     counts |= {f"claims/{outcome}": int((outcomes == outcome).sum()) for outcome in OUTCOMES}
+    counts["claims/close"] = _close(rows)["claim"].nunique()
     for claim, comparisons in rows.groupby("claim", sort=False):
         passes = comparisons["passes"].dropna().astype(bool)
         counts |= {f"claims/{claim}/agree": int(passes.sum()), f"claims/{claim}/all": len(passes)}
@@ -127,7 +132,7 @@ def of_verdict(rows: pd.DataFrame, source: str) -> Numbers:
         found[f"{key}/gain"] = _score(row.gain, source)
         found[f"{key}/share"] = _number(row.share, 0, "percent", source)
     for metric, chosen in rows.groupby("metric"):
-        largest = _largest_parts(chosen)
+        largest = largest_parts(chosen)
         found[f"verdict/{metric}/all"] = _count(len(largest), source)
         for part in chosen[chosen["of"] == "distance"]["part"].unique():
             pairs = int((largest == part).sum())
@@ -135,19 +140,16 @@ def of_verdict(rows: pd.DataFrame, source: str) -> Numbers:
     return found
 
 
-def _largest_parts(rows: pd.DataFrame) -> pd.Series:
-    """Return the part of the distance with the largest gain, by method and n_latents."""
-    parts = rows[rows["of"] == "distance"]
-    gains = parts.pivot(index=["method", "n_latents"], columns="part", values="gain").dropna()
-    return gains.idxmax(axis="columns")
-
-
 def of_comparison(rows: pd.DataFrame, source: str) -> Numbers:
-    """Return counts by verdict, over all and by experiment, and the largest differences in MCC."""
+    """Return counts by verdict, over all and by experiment, and the largest differences in MCC.
+
+    With how many verdicts are near the limit that decides them.
+    """
     found = {}
     for name, chosen in [(EVERYTHING, rows), *rows.groupby("experiment", sort=False)]:
         for what, number in count(chosen).items():
             found[f"comparison/{name}/{what}"] = _count(number, source)
+        found[f"comparison/{name}/near"] = _count(near(chosen), source)
         mcc = chosen["metric"].str.startswith("mcc") & (chosen["verdict"] != INCOMPARABLE)
         largest = chosen.loc[mcc, "difference"].abs().max()
         found[f"comparison/{name}/largest_mcc"] = _number(largest, 4, "1", source)
@@ -161,7 +163,7 @@ def claim_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def verdict_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Return whose verdicts there are, with the largest part out of distribution, if any."""
-    largest = _largest_parts(rows[rows["metric"] == "mcc_ood"])
+    largest = largest_parts(rows[rows["metric"] == "mcc_ood"])
     whose = rows[["method", "title", "n_latents"]].drop_duplicates().to_dict("records")
     return [row | {"largest": largest.get((row["method"], row["n_latents"]))} for row in whose]
 
@@ -178,12 +180,17 @@ def differing_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
             "condition": "" if pd.isna(row["condition"]) else row["condition"],
             "place": ", ".join(f"{n} = {row[n]:.12g}" for n in _PLACE if not pd.isna(row[n])),
             "metric": row["metric"],
-            "published": decimals(row["published"], 3),
-            "reproduced": decimals(row["reproduced"], 3),
+            "published": _legible(row["published"]),
+            "reproduced": _legible(row["reproduced"]),
             "why": "" if pd.isna(row["why"]) else row["why"],
         }
         for _, row in chosen.iterrows()
     ]
+
+
+def _legible(value: float) -> str:
+    """Write three decimals, or three digits of what they would show as next to nothing."""
+    return decimals(value, 3) if abs(value) >= 0.01 else f"{value:.2e}".replace("-", "−")
 
 
 def described(table: xr.Dataset) -> dict[str, Any]:

@@ -53,12 +53,20 @@ _FAULTS = {
     "directions": "the directions of its atoms: they are not the true ones",
 }
 
-_EXPLANATION = """\
-# Verdict
+_SHORT_FAULTS = {
+    "encoder": "its encoder",
+    "norms": "the norms of its atoms",
+    "directions": "the directions of its atoms",
+}
 
+_QUESTION = """\
 What keeps each trained SAE from the oracle, FISTA with the true dictionary? The surgeries exchange
 one of its parts at a time for a classical one, each on top of those before. What the score gains at
-each exchange is that part's share of the distance, so that the shares add up to the whole:
+each exchange is that part's share of the distance, so that the shares add up to the whole.
+"""
+
+_EXPLANATION = """\
+## How it is computed
 
 | part | exchanged | gain |
 |---|---|---|
@@ -238,9 +246,41 @@ def as_frame(dataset: xr.Dataset) -> pd.DataFrame:
     return frame[[*first, *columns]]
 
 
+def largest_parts(rows: pd.DataFrame) -> pd.Series:
+    """Return the part of the distance with the largest gain, by method and n_latents.
+
+    Parameters
+    ----------
+    rows
+        Those of one metric, of what `as_frame` returns, or read from its file.
+    """
+    parts = rows[rows["of"] == "distance"]
+    gains = parts.pivot(index=["method", "n_latents"], columns="part", values="gain").dropna()
+    return gains.idxmax(axis="columns")
+
+
+def statement(rows: pd.DataFrame) -> str:
+    """Say in words how often each part is the largest, out of distribution.
+
+    Parameters
+    ----------
+    rows
+        What `as_frame` returns, or read from its file.
+    """
+    largest = largest_parts(rows[rows["metric"] == "mcc_ood"]).value_counts()
+    if largest.empty:
+        return "Of no SAE does the run have all exchanges: there is no verdict."
+    first, *others = [f"{_SHORT_FAULTS[part]} for {count}" for part, count in largest.items()]
+    counted = ", ".join([f"{first} of {largest.sum()} pairs of an SAE and a size", *others])
+    return f"What keeps an SAE from the oracle (MCC out of distribution) is mostly {counted}."
+
+
 def as_markdown(dataset: xr.Dataset) -> str:
-    """Write what `decompose` returns as a page: explanation, a table a metric, and sentences."""
-    blocks, summary = [_EXPLANATION], summarise(dataset)
+    """Write what `decompose` returns as a page: in short, in words, a table a metric, and how."""
+    summary = summarise(dataset)
+    sentences = "\n".join(_sentences(summary.sel(metric="mcc_ood")))
+    blocks = [f"# Verdict\n\n**{statement(as_frame(dataset))}**\n", _QUESTION]
+    blocks.append(f"## In words\n\nOf the MCC out of distribution.\n\n{sentences}\n")
     for metric, name in METRICS.items():
         rows = "\n".join(_table(summary.sel(metric=metric)))
         blocks.append(f"## {name}\n\n{rows}\n")
@@ -248,9 +288,7 @@ def as_markdown(dataset: xr.Dataset) -> str:
         blocks += ["\n".join([*notes, ""])] if notes else []
     told = told_by([dataset])
     blocks += [as_section(told)] if told else []
-    sentences = "\n".join(_sentences(summary.sel(metric="mcc_ood")))
-    blocks.append(f"## In words\n\nOf the MCC out of distribution.\n\n{sentences}\n")
-    return "\n".join(blocks)
+    return "\n".join([*blocks, _EXPLANATION])
 
 
 def _table(scores: xr.Dataset) -> Iterator[str]:

@@ -9,13 +9,14 @@ from sae_surgery.files import store
 from sae_surgery.files.store import Origin, Variable
 from sae_surgery.machine.atomic import write_text
 from sae_surgery.machine.provenance import source_digest
+from sae_surgery.pages.shared import as_page
 from sae_surgery.pages.verdict import as_frame, as_markdown, decompose
 
 MISSING = "no result, or too small a distance to divide"
 
 
 def verdict(table_paths: Sequence[Path], output_dir: Path) -> None:
-    """Write the page `verdict.md` and its numbers as `verdict.csv` and `verdict.nc`.
+    """Write the page `verdict.md` and `.html`, and its numbers as `verdict.csv` and `.nc`.
 
     Raises
     ------
@@ -33,7 +34,10 @@ def verdict(table_paths: Sequence[Path], output_dir: Path) -> None:
     diverged = {name: said for name, said in result.attrs.items() if said}
     store.write(output_dir / "verdict.nc", "verdict", _variables(result), origin, **diverged)
     write_text(output_dir / "verdict.csv", as_frame(result).to_csv(index=False))
-    write_text(output_dir / "verdict.md", as_markdown(result))
+    text = as_markdown(result)
+    write_text(output_dir / "verdict.md", text)
+    title = "Verdict: run {run}, protocol {protocol}".format_map(read[0].attrs)
+    write_text(output_dir / "verdict.html", as_page(text, title))
 
 
 def _variables(result: xr.Dataset) -> Iterator[tuple[str, Variable]]:

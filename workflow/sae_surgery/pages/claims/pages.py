@@ -6,13 +6,11 @@ from typing import Any
 import pandas as pd
 
 from sae_surgery.machine.divergence import as_section
-from sae_surgery.pages.claims.judging import COLUMNS, Judgement
+from sae_surgery.pages.claims.judging import COLUMNS, OUTCOMES, Judgement
 from sae_surgery.tables.answers import decimals
 from sae_surgery.tables.corrections import CORRECTIONS
 
 _EXPLANATION = """\
-# Claims
-
 What the paper claims, in our own words, judged on the tables of this run. A claim is decided by
 comparisons of means over seeds, one at each place of a table and for each method that it speaks of.
 It **holds** if all of them do, and **holds in part** if some do. It **does not hold** if all that
@@ -20,7 +18,8 @@ it says of something fails, and **cannot be told** where the run lacks what it s
 
 A comparison is **close** where it passes or fails by no more than the seeds leave open: half the
 95 % interval of the compared difference, of t over seeds. Other seeds might decide it the other
-way. Of a single seed there is no interval, and how close it is cannot be told.
+way. Of a single seed there is no interval, and how close it is cannot be told. The table counts
+the comparisons that agree with each claim, and those, of all, that are close.
 """
 
 
@@ -47,16 +46,43 @@ def as_frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def statement(rows: pd.DataFrame) -> str:
+    """Say in words how many claims have each outcome, and how many are close.
+
+    Parameters
+    ----------
+    rows
+        What `as_frame` returns, or read from its file: columns claim, outcome and close.
+    """
+    outcomes = rows.groupby("claim", sort=False)["outcome"].first()
+    counts = {outcome: int((outcomes == outcome).sum()) for outcome in OUTCOMES}
+    *most, last = [_counted(count, outcome) for outcome, count in counts.items() if count]
+    said = f"{', '.join(most)} and {last}" if most else last
+    text = f"Of {len(outcomes)} claim{'s' * (len(outcomes) > 1)} of the paper, {said}"
+    close = rows[rows["close"].astype(object) == True]["claim"].nunique()  # noqa: E712
+    if close:
+        text += f"; {close} {'rests' if close == 1 else 'rest'} on a comparison that is close"
+    return f"{text}."
+
+
+def _counted(count: int, outcome: str) -> str:
+    """Write an outcome in the number of those that have it: `1 holds`, `2 hold`."""
+    if count > 1:
+        outcome = outcome.replace("holds", "hold").replace("does", "do")
+    return f"{count} {outcome}"
+
+
 def as_markdown(
     judgements: Sequence[Judgement],
     by_correction: pd.DataFrame | None = None,
     diverged: Sequence[str] = (),
 ) -> str:
-    """Write the judgements as a page: the outcomes, then the numbers that decide each claim.
+    """Write the judgements as a page: in short, the outcomes, then the numbers that decide each.
 
     In between, if they are given, the outcomes of `judge_by_correction`, and what diverged.
     """
-    blocks = [_EXPLANATION, "\n".join(_overview(judgements)) + "\n"]
+    title = f"# Claims\n\n**{statement(as_frame(judgements))}**\n"
+    blocks = [title, _EXPLANATION, "\n".join(_overview(judgements)) + "\n"]
     if by_correction is not None:
         blocks.append("\n".join(_corrected(by_correction)) + "\n")
     blocks += [as_section(diverged)] if diverged else []
@@ -65,12 +91,12 @@ def as_markdown(
 
 
 def _overview(judgements: Sequence[Judgement]) -> Iterator[str]:
-    yield "| claim | made in | outcome | comparisons that agree | of all, close |"
-    yield "|---|---|---|---|---|"
+    yield "| claim | outcome | agree | close |"
+    yield "|---|---|---:|---:|"
     for judgement in judgements:
         claim, decided = judgement.claim, judgement.decided
         counted = f"{len(decided) - len(judgement.failures)} of {len(decided)}"
-        cells = [claim.statement, claim.made_in, judgement.outcome, counted, len(judgement.close)]
+        cells = [claim.statement, judgement.outcome, counted, len(judgement.close)]
         yield f"| {' | '.join(map(str, cells))} |"
 
 
@@ -84,13 +110,15 @@ def _corrected(by_correction: pd.DataFrame) -> Iterator[str]:
 
 
 def _details(judgement: Judgement) -> Iterator[str]:
-    yield f"## {judgement.claim.id}: {judgement.outcome}\n\n{judgement.claim.statement}\n"
+    claim = judgement.claim
+    yield f"## {claim.id}: {judgement.outcome}\n\n{claim.statement}\n"
+    yield f"Made in: {claim.made_in}.\n"
     yield from (f"- {reason}" for reason in judgement.lacking)
     if judgement.lacking:
         yield ""
     if len(judgement.comparisons):
         yield "| metric | method | condition | place | value | must be | holds | by | |"
-        yield "|---|---|---|---|---|---|---|---|---|"
+        yield "|---|---|---|---|---:|---|---|---|---|"
     for row in judgement.comparisons.itertuples():
         answer = {True: "yes", False: "no"}.get(row.passes, "no result")
         cells = [row.metric, row.title, row.condition, row.place, f"{row.value:.3f}", _wanted(row)]

@@ -7,23 +7,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from sae_surgery.drawing import style
-from sae_surgery.machine.atomic import read_text
 from sae_surgery.machine.divergence import LEFT_OUT, as_section
 from sae_surgery.pages.comparison.criteria import RELATIVE, Criteria
 from sae_surgery.pages.comparison.findings import Finding
 from sae_surgery.pages.comparison.plot import scatter
 from sae_surgery.pages.comparison.rows import MISSING, VERDICTS
 from sae_surgery.pages.comparison.summary import statement, sums, worst
+from sae_surgery.pages.shared import render
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 WORST = 30
 """Rows among the farthest apart."""
 WORST_IN_SHORT = 12
-_CELL = ["source", "method", "condition", "n_latents", "k", "obs_dim", "n_samples"]
+_SIZES = {"n_latents": "n", "k": "k", "obs_dim": "m", "n_samples": "samples"}
+"""What the sizes of a cell are called."""
+_GROUP = ["method", "source", "expected", "why"]
+"""What rows have in common that are shown below one reason."""
 
 
 def as_html(
@@ -48,28 +50,37 @@ def as_html(
     diverged
         What the tables tell of seeds that did.
     """
-    compared = rows[rows["verdict"] != MISSING]
-    reasons = {why: place for place, why in enumerate(compared["why"].unique(), start=1)}
-    return (
-        _environment()
-        .from_string(read_text(TEMPLATE))
-        .render(
-            title=title,
-            lead=statement(rows),
-            sums=sums(rows).to_dict("records"),
-            verdicts=VERDICTS,
-            worst=_records(worst(rows, WORST)),
-            plot=_plot(rows),
-            alpha=criteria.alpha,
-            limits=criteria.limits,
-            relative=RELATIVE,
-            reasons=reasons,
-            findings=findings,
-            left_out=LEFT_OUT,
-            diverged=diverged,
-            experiments=list(_experiments(rows)),
-        )
+    filters = {
+        "number": _number,
+        "short": _short,
+        "percent": _percent,
+        "at": _at,
+        "slug": slug,
+    }
+    return render(
+        TEMPLATE,
+        filters,
+        title=title,
+        lead=statement(rows),
+        sums=sums(rows).to_dict("records"),
+        verdicts=VERDICTS,
+        sizes=[*_SIZES],
+        worst=_records(worst(rows, WORST)),
+        plot=_plot(rows),
+        alpha=criteria.alpha,
+        limits=criteria.limits,
+        relative=RELATIVE,
+        findings=findings,
+        left_out=LEFT_OUT,
+        diverged=diverged,
+        methods=sorted(rows["method"].unique()),
+        experiments=list(_experiments(rows)),
     )
+
+
+def slug(verdict: str) -> str:
+    """Return a verdict as a word: a class of rows, and what the page's address can ask for."""
+    return verdict.replace(" ", "-")
 
 
 def as_markdown(rows: pd.DataFrame, title: str, diverged: Sequence[str] = ()) -> str:
@@ -123,13 +134,32 @@ def _table(frame: pd.DataFrame) -> Iterator[str]:
 
 def _experiments(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for name, some in rows.groupby("experiment", sort=False):
-        lacking = some[some["verdict"] == MISSING]
+        lacking = some["verdict"] == MISSING
+        varied = [size for size in _SIZES if some[size].nunique() > 1]
+        common = _sizes(some.iloc[0], [size for size in _SIZES if size not in varied])
         yield {
             "name": name,
-            "compared": _records(some[some["verdict"] != MISSING]),
-            "n_missing": len(lacking),
-            "missing": list(lacking.groupby(_CELL, sort=False).size().items()),
+            "n_compared": int((~lacking).sum()),
+            "n_missing": int(lacking.sum()),
+            "varied": varied,
+            "common": common,
+            "groups": list(_groups(some[~lacking])),
+            "missing": list(_missing(some[lacking])),
         }
+
+
+def _groups(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the rows that share a method and a reason, with both."""
+    for shared, some in rows.groupby(_GROUP, sort=False, dropna=False):
+        yield dict(zip(_GROUP, shared, strict=True)) | {"rows": _records(some)}
+
+
+def _missing(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield where the run lacks numbers of a method, and how many."""
+    for (method, source), some in rows.groupby(["method", "source"], sort=False):
+        cells = some.groupby(["condition", *_SIZES], sort=False, dropna=False)
+        places = [(next(each.assign(step=math.nan).itertuples()), len(each)) for _, each in cells]
+        yield {"method": method, "source": source, "places": places}
 
 
 def _records(rows: pd.DataFrame) -> list[Any]:
@@ -144,11 +174,14 @@ def _plot(rows: pd.DataFrame) -> str:
     return base64.b64encode(drawn.getvalue()).decode()
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    filters = {"number": _number, "short": _short, "step": _step, "percent": _percent}
-    environment.filters |= filters
-    return environment
+def _at(row: Any, sizes: Sequence[str]) -> str:
+    """Write where a row's number is of: its condition, those sizes, and its step."""
+    step = f"step {_step(row.step)}" if row.step == row.step else ""
+    return ", ".join(filter(None, [row.condition, _sizes(row, sizes), step]))
+
+
+def _sizes(row: Any, sizes: Sequence[str]) -> str:
+    return ", ".join(f"{_SIZES[size]} = {getattr(row, size)}" for size in sizes)
 
 
 def _number(value: float) -> str:

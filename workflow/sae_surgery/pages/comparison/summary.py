@@ -11,6 +11,9 @@ from sae_surgery.pages.comparison.rows import INCOMPARABLE, MISSING, VERDICTS
 EVERYTHING = "all"
 """What stands for all experiments together."""
 
+NEAR = 0.1
+"""Share of a limit within which a distance on either side of it counts as near."""
+
 _RANKS = {DIFFERS: 0, UNDECIDED: 1}
 
 
@@ -33,6 +36,20 @@ def count(rows: pd.DataFrame) -> dict[str, int]:
     tested = rows["verdict"].isin([AGREES, DIFFERS, UNDECIDED])
     within = int(rows["within"][tested].astype(bool).sum())
     return counts | {"published": len(rows), "compared": compared, "within": within}
+
+
+def near(rows: pd.DataFrame) -> int:
+    """Count the numbers whose distance is `NEAR` the limit that decides on them.
+
+    Parameters
+    ----------
+    rows
+        Some or all of what `compare` returns, or read from its file: columns expected, verdict,
+        distance and limit. Tests of means have no such limit, and are not counted.
+    """
+    decided = rows["expected"].isin([EXACT, PER_SEED]) & rows["verdict"].isin([AGREES, DIFFERS])
+    apart = (rows["distance"] - rows["limit"]).abs()
+    return int((decided & (apart <= NEAR * rows["limit"])).sum())
 
 
 def statement(rows: pd.DataFrame) -> str:

@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
-from sae_surgery.machine.atomic import read_text
 from sae_surgery.pages.examination.facts import ASSUMED, facts, refused
 from sae_surgery.pages.examination.findings import Finding, Given, Number
 from sae_surgery.pages.examination.plots import figure
 from sae_surgery.pages.examination.tables import Table, tables
 from sae_surgery.pages.examination.words import interval, number, verdict, with_interval
+from sae_surgery.pages.shared import render
 
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 
@@ -31,9 +30,9 @@ SIDE_BY_SIDE: tuple[tuple[str, str, str, str, float | None, str | None], ...] = 
 
 def as_html(findings: Sequence[Finding], title: str) -> str:
     """Write the page."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"number": number, "interval": interval}
-    return environment.from_string(read_text(TEMPLATE)).render(
+    return render(
+        TEMPLATE,
+        {"number": number, "interval": interval},
         title=title,
         findings=findings,
         verdict=verdict,
