@@ -16,4 +16,5 @@ draw, numbers = sweep_figure(
         "explained_variance_id",
         "explained_variance_ood",
     ),
+    question=QUESTION,
 )
