@@ -171,7 +171,7 @@ def plot_methods(
     }
     look = {"markersize": 5, "markeredgecolor": "white", "markeredgewidth": 0.3} | look
     few = rows[x].nunique() < _MANY
-    if few and rows.groupby("method")[x].nunique().min() == rows[x].nunique():
+    if few and not _has_holes(rows, x):
         sns.pointplot(
             **shared,
             markers=[each.marker for each in looks.values()],
@@ -182,7 +182,7 @@ def plot_methods(
             linewidth=1.1,
             **look,
         )
-    else:  # Points of one method are not those of another, and a gap would be none.
+    else:
         sns.lineplot(
             **shared,
             style="method",
@@ -195,6 +195,13 @@ def plot_methods(
         )
     # Seaborn names axes by columns.
     axis.set(**labels)
+
+
+def _has_holes(rows: pd.DataFrame, x: str) -> bool:
+    """Return whether a method has no row between two of its own where another one has."""
+    values = rows[x].drop_duplicates()
+    methods = rows.groupby("method")[x]
+    return any(values.between(own.min(), own.max()).sum() > own.nunique() for _, own in methods)
 
 
 _BOTH_ENDS = ("pi", 100)
