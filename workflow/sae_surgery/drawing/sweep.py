@@ -26,6 +26,13 @@ from sae_surgery.tables.summary import PUBLISHED, pick, summarise, title_of
 
 MAIN_METRICS = ("mcc_id", "auc_ood")
 
+RECOVERED = ("mcc_id", "mcc_ood")
+RECOVERY = (
+    *RECOVERED,
+    *(f"{name}_{split}" for name in ("latent_f1", "explained_variance") for split in ("id", "ood")),
+)
+"""Metrics of laws of data that the paper does not have."""
+
 READING = (
     "Mean over seeds, with bars of one standard deviation either side; within a tinted column, all "
     "at one value, methods stand side by side. The grey band is the mean and standard deviation of "
