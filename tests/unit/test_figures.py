@@ -440,11 +440,12 @@ def test_a_method_at_one_value_alone_says_where():
 
 def test_a_sweep_answers_its_question_from_the_table():
     table = make_table("latents")
-    for method, values in (("fista_oracle", [0.95, 0.97]), ("dl_fista", [0.93, 0.6])):
+    known = {"fista_oracle": [0.95, 0.97], "dl_fista": [0.93, 0.6], "sae_mine": [0.75, 0.8]}
+    for method, values in known.items():
         table["mcc_id"].loc[{"method": method}] = np.array(values)[:, None]
     shown = words(draw("latents", table)["latents"])
     assert "the oracle at all values; sparse coding at n = 50; an SAE nowhere." in shown
-    assert "The best SAE: 0.70 at n = 50, 0.71 at n = 100." in shown
+    assert "The best SAE: 0.75 at n = 50, 0.80 at n = 100." in shown
     assert "falls below chance" not in shown
     table["mcc_id"].loc[{"method": "fista_oracle", "n_latents": 100}] = 0.1
     shown = words(draw("latents", table)["latents"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from sae_surgery.errors import SurgeryError
 from sae_surgery.machine.atomic import replacing
@@ -234,6 +234,16 @@ def settle(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(np.round(axis.get_position(original=True).bounds, _DECIMALS))
-    for text in figure.findobj(mpl.text.Text):
-        if isinstance(text.figure, type(figure)) and text in text.figure.texts:
+    for part in _parts(figure):
+        for text in part.texts:
             text.set_position(np.round(text.get_position(), _DECIMALS))
+        if part is not figure:
+            places = part.bbox_relative
+            places.p0, places.p1 = np.round(places.p0, _DECIMALS), np.round(places.p1, _DECIMALS)
+
+
+def _parts(figure: FigureBase) -> Iterator[FigureBase]:
+    """Yield a figure and all its parts."""
+    yield figure
+    for part in figure.subfigs:
+        yield from _parts(part)
