@@ -341,13 +341,12 @@ def _arrangements(groups: Sequence[Sequence[Mark]]) -> Iterator[tuple[list[Mark]
     longest = max(map(len, groups), default=1)
     for n_rows in range(min(4, longest), longest + 1):
         # Groups begin at the top of a column.
-        filled = [[*group, *[_BLANK] * (-len(group) % n_rows)] for group in groups]
+        filled = [
+            [*group, *[("", Line2D([], [], alpha=0))] * (-len(group) % n_rows)] for group in groups
+        ]
         yield list(chain(*filled)), max(1, sum(map(len, filled)) // n_rows)
     for n_columns in range(_MOST_COLUMNS, 0, -1):
         yield list(chain(*groups)), n_columns
-
-
-_BLANK = ("", Line2D([], [], alpha=0))
 
 
 def _text(text: str) -> Mark:
