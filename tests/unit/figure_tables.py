@@ -7,6 +7,7 @@ import xarray as xr
 import yaml
 
 from sae_surgery import figures, metrics, surgeries
+from sae_surgery.drawing import style
 from sae_surgery.tables.corrections import CORRECTIONS
 from sae_surgery.tables.summary import PUBLISHED
 
@@ -66,7 +67,7 @@ SURGERIES = {name: axes_of_surgery(name) for name in surgeries.available() if na
 OTHERS = {"audit": {"condition": [*CORRECTIONS], "n_latents": [50, 100]}}
 
 
-def make_table(experiment, methods=tuple(LEVELS), seeds=3):
+def make_table(experiment, methods=tuple(LEVELS), seeds=3, levels=LEVELS):
     """Make a table of an experiment; every variable is its method's level and a little noise."""
     axes = (SWEEPS | SURGERIES | OTHERS)[experiment]
     names = [
@@ -81,13 +82,13 @@ def make_table(experiment, methods=tuple(LEVELS), seeds=3):
     ]
     random = np.random.default_rng(0)
     shape = (len(methods), *map(len, axes.values()), seeds)
-    level = np.reshape([LEVELS[m][2] for m in methods], (-1,) + (1,) * (len(shape) - 1))
+    level = np.reshape([levels[m][2] for m in methods], (-1,) + (1,) * (len(shape) - 1))
     coords = {
         "method": list(methods),
         **{name: (name, values, {"long_name": f"number {name}"}) for name, values in axes.items()},
         "seed": np.arange(seeds),
-        "title": ("method", [LEVELS[m][0] for m in methods]),
-        "family": ("method", [LEVELS[m][1] for m in methods]),
+        "title": ("method", [levels[m][0] for m in methods]),
+        "family": ("method", [levels[m][1] for m in methods]),
     }
     variables = {
         metric: (("method", *axes, "seed"), level + random.normal(0, 0.01, shape))
@@ -106,3 +107,17 @@ def observation_dims(axes):
     dims = np.minimum(n, np.ceil(factor * k * np.log(n / k))).astype(int)
     dims[0, 0, 0] = 0  # no such cell
     return dims
+
+
+def words(figure):
+    """Return what stands in the head, the notes and the legends of a figure, its lines joined."""
+    texts = [each for one in figure.legends for each in (one.get_title(), *one.get_texts())]
+    shown = " ".join(text.get_text() for text in texts)
+    return " ".join(shown.replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def lines_of(axis, method, table):
+    """Return the lines of a method, found by its look; bars have no marker."""
+    look = style.looks(table["family"].to_series().to_dict())[method]
+    wanted = look.color, look.marker
+    return [line for line in axis.lines if (line.get_color(), line.get_marker()) == wanted]

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from figure_tables import LEVELS, SWEEPS, make_table
+from figure_tables import LEVELS, SWEEPS, lines_of, make_table, words
 from sae_surgery import figures
 from sae_surgery.drawing import style
 from sae_surgery.drawing.sweep import draw_sweep, is_geometric, short_number
@@ -36,22 +36,13 @@ def latents():
 
 
 def drawn_line(axis, method, table):
-    """Return the line of `method`, found by its look."""
-    look = style.line_styles(table["family"].to_series().to_dict())[method]
-    (line,) = [
-        line
-        for line in axis.lines
-        if (line.get_color(), line.get_marker()) == (look["color"], look["marker"])
-    ]
+    """Return the one line of `method`."""
+    (line,) = lines_of(axis, method, table)
     return line
 
 
 def heights(line):
     return np.asarray(line.get_ydata(), float)
-
-
-def legend_texts(figure):
-    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
 def test_figures_are_found_without_drawing_anything():
@@ -149,11 +140,11 @@ def test_what_did_not_run_is_a_gap_and_never_zero(tmp_path):
     figure = draw("sparsity", table)["sparsity"]
     style.save(figure, [tmp_path / "sparsity.pdf"])
     for axis in figure.axes:
-        assert np.isnan(heights(drawn_line(axis, "sae_mp", table))).all()
+        assert all(np.isnan(heights(line)).all() for line in lines_of(axis, "sae_mp", table))
         gap = np.isnan(heights(drawn_line(axis, "pca", table)))
         assert gap.tolist() == [False, False, True, False, False, False]
-    assert "SAE (MP) (no result)" in legend_texts(figure)
-    assert "PCA" in legend_texts(figure)
+    assert "SAE (MP) (no result)" in words(figure)
+    assert "PCA" in words(figure)
 
 
 @pytest.mark.filterwarnings("error")
@@ -173,7 +164,7 @@ def test_a_table_without_any_value_draws():
 def test_chance_is_a_band_of_its_spread_and_no_line(latents):
     table, drawings = latents
     axis = drawings["latents"].axes[0]
-    assert len(axis.lines) == len(LEVELS) - 1
+    assert sum(line.get_marker() != "None" for line in axis.lines) == len(LEVELS) - 1
     (band,) = (c for c in axis.collections if isinstance(c, PolyCollection))
     vertices = band.get_paths()[0].vertices
     chance = table["mcc_id"].sel({"method": "random_dictionary"})
@@ -199,11 +190,12 @@ def test_lines_stand_at_the_means_in_one_order_at_each_value(latents):
 @pytest.mark.parametrize("experiment", ["latents", "samples", "sparsity"])
 def test_ticks_are_the_values_of_the_sweep(experiment):
     ((name, values),) = SWEEPS[experiment].items()
-    for axis in draw(experiment, make_table(experiment))[f"{experiment}_all"].axes:
+    figure = draw(experiment, make_table(experiment))[f"{experiment}_all"]
+    for axis in figure.axes:
         assert axis.get_xscale() == "log"
         assert axis.get_xticks().tolist() == values
         assert len(axis.get_xticks(minor=True)) == 0
-    assert axis.get_xlabel() == f"Number {name}"
+    assert figure.subfigs[0].get_supxlabel() == f"Number {name}"
 
 
 @pytest.mark.parametrize(
@@ -245,29 +237,27 @@ def test_the_axis_holds_all_bars_alike_in_and_out_of_distribution(lowest, bottom
 
 def test_an_unknown_method_looks_like_its_family_and_like_no_other():
     families = {name: family for name, (_, family, _) in LEVELS.items()} | {"sae_other": "sae"}
-    looks = style.line_styles(families)
+    looks = style.looks(families)
     for mine in ("sae_mine", "sae_other"):
-        assert looks[mine]["linestyle"] == looks["sae_relu"]["linestyle"]
-        assert looks[mine]["color"] in style.FAMILIES["sae"].shades
-    seen = [tuple(map(str, look.values())) for look in looks.values()]
-    assert len(set(seen)) == len(seen)
+        assert looks[mine].dashes == looks["sae_relu"].dashes
+        assert looks[mine].color in style.FAMILIES["sae"].shades
+    assert len(set(looks.values())) == len(looks)
 
 
 def test_many_models_of_a_family_look_different():
     families = dict.fromkeys(["sae_relu", *(f"relu_{number}" for number in range(28))], "sae")
-    looks = [repr(sorted(look.items())) for look in style.line_styles(families).values()]
-    assert len(set(looks)) == len(families)
+    assert len(set(style.looks(families).values())) == len(families)
 
 
 def test_a_method_looks_the_same_whatever_else_is_drawn():
     families = {name: family for name, (_, family, _) in LEVELS.items()}
-    alone = style.line_styles({"sae_mp": "sae"})["sae_mp"]
-    assert style.line_styles(families)["sae_mp"] == alone
+    alone = style.looks({"sae_mp": "sae"})["sae_mp"]
+    assert style.looks(families)["sae_mp"] == alone
 
 
 def test_an_unknown_family_is_refused():
     with pytest.raises(SurgeryError, match=r"'mine' has family 'magic'; allowed: oracle, "):
-        style.line_styles({"mine": "magic"})
+        style.looks({"mine": "magic"})
 
 
 def test_families_differ_in_marks_and_members_in_lightness():
@@ -379,12 +369,12 @@ def test_a_phase_transition_leaves_out_what_did_not_run():
         table[metric][dict(k=1, obs_dim_factor=0)] = np.nan
     drawings = draw("phase_transition", table)
     mesh = drawings["phase_transition_all"].axes[0].collections[0]
-    order = list(style.line_styles(table["family"].to_series().to_dict()))
+    order = list(style.looks(table["family"].to_series().to_dict()))
     missing = np.ma.getmaskarray(mesh.get_array())
     assert missing.any(axis=1).tolist() == [method == "sae_mp" for method in order]
     assert not missing.all(axis=0).any()
-    lines = [drawn_line(axis, "sae_mp", table) for axis in drawings["phase_transition"].axes]
-    empty = [np.isnan(heights(line)).all() for line in lines]
+    lines = [lines_of(axis, "sae_mp", table) for axis in drawings["phase_transition"].axes]
+    empty = [not any(np.isfinite(heights(line)).any() for line in each) for each in lines]
     assert empty == [False, True, False, True]
 
 
@@ -411,17 +401,54 @@ def test_a_cell_that_was_left_out_is_empty_in_its_map():
         if "method" in values.dims:
             values.loc[{"method": "dl_fista", "n_latents": 500}] = np.nan
     mesh = maps_of(table)["DL-FISTA"].collections[0]
-    assert np.ma.getmaskarray(mesh.get_array()).tolist() == [[False] * 3, [True] * 3]
+    assert np.ma.getmaskarray(mesh.get_array()).tolist() == [[True] * 3, [False] * 3]
 
 
 def test_labels_without_room_between_them_are_left_out():
     assert _apart(np.array([1, 2, 2.5, 5, 10])) == [1, 2, 5, 10]
 
 
-def test_the_bound_stands_among_the_columns_where_their_logarithms_put_it():
-    table = make_table("scaling", ("dl_fista",))
-    table["least_samples_per_latent"][:] = [[2.5] * 3, [5.0] * 3]
-    (line,) = maps_of(table)["DL-FISTA"].lines
-    # The columns 1, 2.5 and 10 have their centres at 0.5, 1.5 and 2.5.
-    np.testing.assert_allclose(line.get_xdata(), [1.5, 1.5, 2.0, 2.0])
-    np.testing.assert_allclose(line.get_ydata(), [0, 1, 1, 2])
+def test_the_bound_stands_between_cells_and_through_no_number():
+    axis = maps_of(make_table("scaling", ("dl_fista", "random_dictionary")))["DL-FISTA"]
+    # A bound of 1.2 samples lies between the first column, of 1, and the second, of 2.5.
+    for line in axis.lines:
+        assert np.unique(line.get_xdata()).tolist() == [1]
+        assert [min(line.get_ydata()), max(line.get_ydata())] == [0, 2]
+    assert {text.get_position()[0] for text in axis.texts} == {0.5, 1.5, 2.5}
+
+
+def test_what_is_drawn_are_the_mean_and_the_spread_of_the_numbers(latents):
+    table, drawings = latents
+    rows = figures.load("latents").numbers({"latents": table})
+    for metric, axis in zip(("mcc_id", "auc_ood"), drawings["latents"].axes, strict=True):
+        rows_drawn = rows[(rows["metric"] == metric) & (rows["method"] == "sae_topk")]
+        line = drawn_line(axis, "sae_topk", table)
+        np.testing.assert_allclose(heights(line), rows_drawn["mean"], rtol=1e-14)
+        bars = [each for each in axis.lines if len(set(each.get_xdata())) == 1]
+        ends = [each.get_ydata() for each in bars if each.get_xdata()[0] in line.get_xdata()]
+        expected = [[row.mean - row.sd, row.mean + row.sd] for row in rows_drawn.itertuples()]
+        np.testing.assert_allclose(ends, expected, rtol=1e-14)
+
+
+def test_a_method_at_one_value_alone_says_where():
+    table = make_table("sparsity")
+    others = [k for k in table["k"].values if k != 10]
+    for metric in PUBLISHED:
+        table[metric].loc[{"method": "softplus_adam", "k": others}] = np.nan
+    assert "Softplus-Adam (only at 10)" in words(draw("sparsity", table)["sparsity"])
+
+
+def test_a_sweep_answers_its_question_from_the_table():
+    table = make_table("latents")
+    known = {"fista_oracle": [0.95, 0.97], "dl_fista": [0.93, 0.6], "sae_mine": [0.75, 0.8]}
+    for method, values in known.items():
+        table["mcc_id"].loc[{"method": method}] = np.array(values)[:, None]
+    shown = words(draw("latents", table)["latents"])
+    assert "the oracle at all values; sparse coding at n = 50; an SAE nowhere." in shown
+    assert "The best SAE: 0.75 at n = 50, 0.80 at n = 100." in shown
+    assert "falls below chance" not in shown
+    table["mcc_id"].loc[{"method": "fista_oracle", "n_latents": 100}] = 0.1
+    shown = words(draw("latents", table)["latents"])
+    assert (
+        "FISTA (oracle) is given the true dictionary, yet falls below chance at n = 100." in shown
+    )

@@ -39,6 +39,19 @@ def test_a_table_that_only_looks_newer_redraws_nothing(kept):
     assert kept.planned("fig_latents") == set()
 
 
+def test_a_knob_redraws_its_figures_and_computes_nothing(kept):
+    kept.succeed("figures")
+    assert kept.planned("figures") == set()
+    kept.configure(redraw=True, plotting={"metrics": {"latents": ["mcc_ood"]}})
+    assert kept.planned("figures") == {"draw latents"}
+    kept.configure(redraw=True, plotting={"titles": False, "formats": ["svg"]})
+    assert kept.planned("figures") == {"draw latents", "draw samples"}
+    kept.succeed("figures")
+    drawn = kept.results / "paper/figures"
+    assert (drawn / "latents_all.svg").exists()
+    assert kept.planned("figures") == set()
+
+
 def test_one_figure_needs_no_other_table(kept):
     (kept.results / TABLES / "samples.nc").unlink()
     assert kept.planned("fig_latents") == {"draw latents", "fig_latents"}

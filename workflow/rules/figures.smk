@@ -21,24 +21,33 @@ def shown(path, shows):
     )
 
 
+def files_of(stem):
+    """Return the files of a drawing, one a format; Snakemake's report shows the PNG."""
+    shows = "all metrics" if stem.endswith("_all") else "main metrics"
+    paths = {each: f"{SCORED}/figures/{stem}.{each}" for each in RUN.plotting.formats}
+    return [
+        shown(path, shows) if each == "png" else ensure(path, non_empty=True)
+        for each, path in paths.items()
+    ]
+
+
 rule draw:
     input:
         tables=lambda w: expand(
             f"{SCORED}/tables/{{experiment}}.nc", experiment=figure_registry.inputs(w.figure)
         ),
     output:
-        pdf=ensure(f"{SCORED}/figures/{{figure}}.pdf", non_empty=True),
-        png=shown(f"{SCORED}/figures/{{figure}}.png", "main metrics"),
+        files_of("{figure}"),
+        files_of("{figure}_all"),
         csv=ensure(f"{SCORED}/figures/{{figure}}.csv", non_empty=True),
-        all_pdf=ensure(f"{SCORED}/figures/{{figure}}_all.pdf", non_empty=True),
-        all_png=shown(f"{SCORED}/figures/{{figure}}_all.png", "all metrics"),
     log:
         f"{LOGS}/{RUN.protocol}/draw/{{figure}}.log",
     params:
         code=lambda w: step_digest("draw", f"sae_surgery.figures.{w.figure}"),
+        plotting=lambda w: as_parameter(RUN.plotting.of(w.figure)),
     shell:
         "python -m sae_surgery draw {wildcards.figure} --tables {input.tables}"
-        " --output-dir $(dirname {output.pdf}) 2> {log}"
+        " --output-dir $(dirname {output.csv}) --plotting {params.plotting:q} 2> {log}"
 
 
 rule figures:

@@ -30,13 +30,17 @@ rule quote:
         " {params.comparison} --output {output.numbers} 2> {log}"
 
 
+# Of each figure both drawings, in the format that the manuscript reads.
+STEMS = [stem for name in FIGURES for stem in (name, f"{name}_all")]
+
+
 rule typeset:
     input:
         source=source("paper/main.typ"),
         template=source("paper/template.typ"),
         references=source("paper/references.bib"),
         numbers=rules.quote.output.numbers,
-        figures=expand([rules.draw.output.pdf, rules.draw.output.all_pdf], figure=FIGURES),
+        figures=expand(f"{SCORED}/figures/{{stem}}.pdf", stem=STEMS),
     output:
         paper=ensure(PAPER, non_empty=True),
     log:

@@ -347,6 +347,13 @@ COMMANDS = (
             choice("FIGURE", figures.available()),
             tables("table files"),
             OUTPUT_DIR,
+            argument(
+                "--plotting",
+                dest="given",
+                type=types.json_object,
+                default={},
+                help="how it looks, as the configuration's key `plotting`, in JSON",
+            ),
         ),
     ),
     Command(

@@ -4,30 +4,29 @@ A family of methods has one hue, one line style and one kind of marker, so that 
 colour, by the colour-blind and in grey; the members of a family differ in lightness and marker.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from sae_surgery.errors import SurgeryError
 from sae_surgery.machine.atomic import replacing
+from sae_surgery.plan.plotting import TEXT_WIDTH, Plotting
 
-TEXT_WIDTH = 6.75  # inches, both columns of the page
-FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
+__all__ = ["TEXT_WIDTH"]
+
 LEGEND_SIZE = 7  # points
 BAND_COLOUR = "0.82"
 
-RC_PARAMS = {
-    "font.family": FONT,
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
+# Over the theme "ticks" of seaborn.
+_THEME = {
+    "figure.labelsize": 8,
+    "figure.dpi": 300,
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -41,17 +40,22 @@ RC_PARAMS = {
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
-    "lines.markersize": 4,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 5,
+    "lines.markeredgewidth": 0.3,
     "legend.frameon": False,
-    "savefig.dpi": 300,
+    "legend.fontsize": LEGEND_SIZE,
+    "savefig.dpi": "figure",
     "pdf.fonttype": 42,
     "svg.hashsalt": "sae-surgery",
 }
+_FONT_SCALE = 8 / 9.6  # labels of 8 points, where seaborn's for papers have 9.6
 
 # What would differ between two drawings of the same numbers: the time.
 _METADATA = {".pdf": {"CreationDate": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
 
 _DECIMALS = 5  # of a figure's width and height
+_TINTS = 5  # of a family's one colour
 
 
 @dataclass(frozen=True)
@@ -60,64 +64,107 @@ class Family:
 
     Attributes
     ----------
-    label
-        Heading in the legend.
     members
         Methods with a reserved place, so that they look the same in every figure.
     shades, markers
         Colours from dark to light; matplotlib markers.
-    linestyle, linewidth
-        The line's dashes and its width in points.
+    dashes
+        Lengths of dashes and gaps in line widths; none for a line without gaps.
     """
 
-    label: str
     members: tuple[str, ...]
     shades: tuple[str, ...]
-    markers: tuple[str, ...]
-    linestyle: str | tuple
-    linewidth: float = 1.1
+    markers: tuple[str | tuple[int, int, int], ...]
+    dashes: tuple[float, ...] = ()
 
 
 FAMILIES = {
-    "oracle": Family(
-        "Oracle", ("fista_oracle", "lista_oracle"), ("#000000", "#555555"), ("s", "D"), "-", 1.7
-    ),
+    "oracle": Family(("fista_oracle", "lista_oracle"), ("#000000", "#555555"), ("s", "D")),
     "sparse coding": Family(
-        "Sparse coding",
         ("dl_fista", "softplus_adam", "dl_lista", "dl_scaled"),
-        ("#08407e", "#1f78c8", "#5fa5e0"),
-        ("o", "h", "p"),
-        "-",
+        ("#062f5e", "#1c63ad", "#4a9ae0", "#84bdf0"),
+        ("o", "h", "p", (6, 1, 0)),
     ),
     "sae": Family(
-        "Sparse autoencoder",
         ("sae_relu", "sae_topk", "sae_jumprelu", "sae_mp"),
         ("#7a2600", "#b8470a", "#dd6f12", "#eb9a45"),
-        ("^", "v", "<", ">"),
-        (0, (4, 1.5)),
+        ("^", "v", "<", ">", (4, 1, 0), (5, 1, 0), (3, 1, 0), (4, 1, 45)),
+        (4, 1.5),
     ),
     "linear": Family(
-        "Linear",
-        ("linear_probe", "pca", "raw"),
-        ("#00604a", "#109a78", "#52b595"),
-        ("X", "P", "d"),
-        (0, (1, 1.3)),
+        ("linear_probe", "pca", "raw"), ("#00604a", "#109a78", "#52b595"), ("X", "P", "d"), (1, 1.3)
     ),
-    "chance": Family("Chance", ("random_dictionary",), (BAND_COLOUR,), ("",), "-"),
+    "chance": Family(("random_dictionary",), (BAND_COLOUR,), ("",)),
 }
+
+
+@dataclass(frozen=True)
+class Look:
+    """What marks one method."""
+
+    color: str
+    marker: str | tuple[int, int, int]
+    dashes: tuple[float, ...]
+
+    @property
+    def linestyle(self) -> str | tuple[int, tuple[float, ...]]:
+        """The dashes, as matplotlib takes them."""
+        return (0, self.dashes) if self.dashes else "-"
+
+
+_PLOTTING: ContextVar[Plotting | None] = ContextVar("plotting", default=None)
+
+
+def plotting() -> Plotting:
+    """Return what the configuration says of figures; outside of `configured`, its defaults."""
+    return _PLOTTING.get() or Plotting()
+
+
+def metrics(figure: str, default: Sequence[str]) -> tuple[str, ...]:
+    """Return what a figure's main drawing shows, by the configuration or else by default."""
+    return tuple(plotting().metrics.get(figure, default))
+
+
+@contextmanager
+def configured(chosen: Plotting) -> Iterator[None]:
+    """Draw as a configuration says."""
+    token = _PLOTTING.set(chosen)
+    try:
+        yield
+    finally:
+        _PLOTTING.reset(token)
 
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Draw in this style, whatever the user's own matplotlib settings, and restore them."""
+    """Draw in this style, whatever the user's own matplotlib settings, and restore them.
+
+    Raises
+    ------
+    SurgeryError
+        If the configuration's font is not there.
+    """
+    # Steps that only save a figure's numbers import this module too.
+    import seaborn as sns
+
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC_PARAMS)
+        sns.set_theme("paper", "ticks", font=_font(), font_scale=_FONT_SCALE, rc=_THEME)
         yield
 
 
-def line_styles(families: Mapping[str, str]) -> dict[str, dict]:
-    """Keyword arguments for the line of each method, in the order of the legend.
+def _font() -> str:
+    from matplotlib import font_manager
+
+    font = plotting().font
+    known = sorted({each.name for each in font_manager.fontManager.ttflist})
+    if font not in known:
+        raise SurgeryError(f"plotting.font: {font!r} is unknown; there are {', '.join(known)}")
+    return font
+
+
+def looks(families: Mapping[str, str]) -> dict[str, Look]:
+    """Return the look of each method, in the order of the legend.
 
     Parameters
     ----------
@@ -135,29 +182,28 @@ def line_styles(families: Mapping[str, str]) -> dict[str, dict]:
             raise SurgeryError(
                 f"method {method!r} has family {family!r}; allowed: {', '.join(FAMILIES)}"
             )
-    styles = {}
+    found = {}
     for name, family in FAMILIES.items():
         newcomers = [m for m, f in families.items() if f == name and m not in family.members]
+        shades = _shades(name)
         for place, method in enumerate((*family.members, *newcomers)):
             if families.get(method) == name:
-                styles[method] = _line_style(family, place)
-    return styles
+                marker = family.markers[place % len(family.markers)]
+                # Each further round of markers begins with another shade.
+                shade = shades[(place + place // len(family.markers)) % len(shades)]
+                own = plotting().palette.get(method, shade)
+                found[method] = Look(own, marker, family.dashes)
+    return found
 
 
-def _line_style(family: Family, place: int) -> dict:
-    # Each further round of markers starts at another shade, and when all are used up, marks that
-    # were full are empty, so that of twice as many members no two look alike.
-    colour = family.shades[(place + place // len(family.markers)) % len(family.shades)]
-    turn, place_in_turn = divmod(place, len(family.markers) * len(family.shades))
-    return {
-        "color": colour,
-        "linestyle": family.linestyle,
-        "linewidth": family.linewidth,
-        "marker": family.markers[place % len(family.markers)],
-        "markeredgecolor": colour,
-        "markerfacecolor": colour if (place_in_turn + turn) % 2 == 0 else "white",
-        "markeredgewidth": 0.8,
-    }
+def _shades(family: str) -> tuple[str, ...]:
+    """Return a family's colours, its own or the configuration's; of one colour, its tints."""
+    given = plotting().palette.get(family, FAMILIES[family].shades)
+    if not isinstance(given, str):
+        return tuple(given)
+    import seaborn as sns
+
+    return tuple(sns.light_palette(given, _TINTS + 1, reverse=True).as_hex()[:_TINTS])
 
 
 def save(figure: Figure, paths: Iterable[str | Path]) -> None:
@@ -188,5 +234,16 @@ def settle(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(np.round(axis.get_position(original=True).bounds, _DECIMALS))
-    for text in figure.texts:
-        text.set_position(np.round(text.get_position(), _DECIMALS))
+    for part in _parts(figure):
+        for text in part.texts:
+            text.set_position(np.round(text.get_position(), _DECIMALS))
+        if part is not figure:
+            places = part.bbox_relative
+            places.p0, places.p1 = np.round(places.p0, _DECIMALS), np.round(places.p1, _DECIMALS)
+
+
+def _parts(figure: FigureBase) -> Iterator[FigureBase]:
+    """Yield a figure and all its parts."""
+    yield figure
+    for part in figure.subfigs:
+        yield from _parts(part)

@@ -1,25 +1,33 @@
-"""Figures of the surgeries: a panel a number of latents, a line a method, oracle and chance beside.
+"""Figures of the surgeries: a panel a number of latents, methods in it, oracle and chance beside.
 
-Where a surgery has a sweep of its own, the horizontal axis is that sweep and each of its conditions
-is a line; otherwise the conditions stand on the axis, joined by a line for each method.
+Where a surgery has a sweep of its own, the horizontal axis is that sweep and lines join its steps;
+otherwise the conditions stand on the axis, as points side by side.
 """
 
 import math
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from sae_surgery.drawing import style
-from sae_surgery.drawing.panels import Group, page, plot_methods, set_metric_axis
-from sae_surgery.drawing.sweep import set_sweep_axis, short_number, side_by_side
+from sae_surgery.drawing.panels import (
+    facets,
+    marks,
+    page,
+    plot_methods,
+    set_metric_axis,
+    set_values,
+    spread,
+)
+from sae_surgery.drawing.sweep import is_geometric, short_number
 from sae_surgery.errors import SurgeryError
 from sae_surgery.machine.divergence import told_by
 from sae_surgery.metrics.measures.quantity import Quantity
@@ -28,20 +36,20 @@ from sae_surgery.tables.summary import PUBLISHED, pick, quantity_of, require, su
 Tables = Mapping[str, xr.Dataset]
 
 READING = (
-    "Mean over seeds, with bars of one standard deviation either side. The black line is FISTA "
-    "with the true dictionary, the ceiling; a grey band is the mean and standard deviation of a "
-    "random dictionary, the level of chance."
+    "Mean over seeds, with bars of one standard deviation either side. Black is FISTA with the "
+    "true dictionary, the ceiling; a grey band is the mean and standard deviation of a random "
+    "dictionary, the level of chance."
 )
 
 _REFERENCES = ("oracle", "chance")
-_SECOND_LOOK = {"marker": "", "linestyle": "-", "linewidth": 0.8}
-_MAIN_COLUMNS = 3
-_ROW_LABEL = 20  # characters that fit beside a panel
-_STEP_LABEL = 34  # characters that fit below a panel
+_HOLLOW = {"markerfacecolor": "white", "markeredgecolor": None, "markeredgewidth": 0.7}
+_ROW_LABEL = 16  # characters that fit beside a small panel
+_FEW_SIZES = 3  # numbers of latents, beside which conditions have room for their names
 _SIZE_COLUMNS = 4  # at most
-_MAIN_HEIGHT = 1.75  # inches, a panel of the main figure
-_SMALL_HEIGHT = 0.95  # inches, a panel of the figure of everything
-_SIZES_HEIGHT = 1.15  # inches, a panel against the number of latents
+_MAIN_HEIGHT = 1.5  # inches, a panel of the main figure
+_SMALL_HEIGHT = 0.8  # inches, a panel of the figure of everything
+_SIZES_HEIGHT = 1.1  # inches, a panel against the number of latents
+_DODGE = 0.6  # of the step between conditions, over which methods stand side by side
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Layout:
         From the table, the sentence below that heading.
     conditions
         Those drawn, in order, by what the figure calls them.
+    main_conditions
+        Those of the main figure; None for all.
     step
         Dimension on the horizontal axis; None puts the conditions there.
     main
@@ -77,6 +87,7 @@ class Layout:
     answer: Callable[[xr.Dataset], str]
     conditions: Mapping[str, str]
     step: str | None = None
+    main_conditions: tuple[str, ...] | None = None
     main: str = "mcc_ood"
     quantities: tuple[str, ...] = PUBLISHED
     by_size: tuple[str, ...] = ()
@@ -95,7 +106,8 @@ class Layout:
     @property
     def everything(self) -> tuple[str, ...]:
         """All quantities of both figures."""
-        return (*self.quantities, *self.by_size)
+        chosen = style.metrics(self.experiment, ())
+        return tuple(dict.fromkeys([*self.quantities, *self.by_size, *chosen]))
 
 
 def surgery_figure(
@@ -131,111 +143,131 @@ def _checked(tables: Tables, layout: Layout) -> xr.Dataset:
 
 
 def _draw_main(table: xr.Dataset, layout: Layout) -> Figure:
-    """One quantity, a panel a number of latents."""
-    rows = _rows(table, layout, (layout.main,))
-    sizes = np.unique(rows["n_latents"])
-    n_columns = min(_MAIN_COLUMNS, len(sizes))
-    n_rows = math.ceil(len(sizes) / n_columns)
-    figure = _page(table, rows, layout, n_rows * _MAIN_HEIGHT)
-    axes = figure.subplots(n_rows, n_columns, squeeze=False)
-    for axis in axes.flat[len(sizes) :]:
-        axis.set_visible(False)
-    for size, axis in zip(sizes, axes.flat, strict=False):
-        _fill(axis, rows, layout, layout.main, size)
-        axis.set_title(f"n = {size}")
-        if layout.step:
-            axis.set_xlabel(textwrap.fill(_step_name(table, layout), _STEP_LABEL))
-        elif n_columns == _MAIN_COLUMNS:
-            axis.tick_params(axis="x", labelsize=6)
-    for axis in axes[:, 0]:
-        axis.set_ylabel(_two_lines(layout, layout.main))
+    """Draw a column a number of latents, a row a quantity, and one a condition of a sweep."""
+    metrics = style.metrics(layout.experiment, (layout.main,))
+    chosen = layout.main_conditions or tuple(layout.conditions)
+    rows = _rows(table.sel(condition=list(chosen)), layout, metrics)
+    groups = [[each] for each in chosen] if layout.step else [[*chosen]]
+    down = [(metric, group) for metric in metrics for group in groups]
+    figure, part = _page(table, rows, layout, len(down) * _MAIN_HEIGHT + 0.2)
+    names = [_row_name(layout, metric) for metric, _ in down]
+    if len(groups) > 1:
+        conditions = [layout.conditions[group[0]] for _, group in down]
+        names = [f"{first}\n{name}" for first, name in zip(conditions, names, strict=True)]
+    _fill_grid(part, rows, layout, down, names, _step_name(table, layout))
     return figure
 
 
 def _draw_all(table: xr.Dataset, layout: Layout) -> Figure:
     """Draw a row a quantity, a column a number of latents, and below what goes against that."""
     rows = _rows(table, layout, layout.quantities)
-    sizes = np.unique(rows["n_latents"])
-    n_rows, n_size_rows = len(layout.quantities), math.ceil(len(layout.by_size) / _SIZE_COLUMNS)
-    heights = [n_rows * _SMALL_HEIGHT, n_size_rows * _SIZES_HEIGHT][: 1 + bool(layout.by_size)]
-    figure = _page(table, rows, layout, sum(heights))
-    blocks = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    axes = blocks[0].subgridspec(n_rows, len(sizes)).subplots(squeeze=False, sharex=True)
-    for quantity, axes_row in zip(layout.quantities, axes, strict=True):
-        for size, axis in zip(sizes, axes_row, strict=True):
-            _fill(axis, rows, layout, quantity, size)
-            axis.tick_params(labelsize=6, labelleft=axis is axes_row[0])
-        axes_row[0].set_ylabel(_two_lines(layout, quantity), fontsize=6)
-    for size, axis in zip(sizes, axes[0], strict=True):
-        axis.set_title(f"n = {size}")
-    _label_row(axes[-1], table, layout)
+    n_size_rows = math.ceil(len(layout.by_size) / _SIZE_COLUMNS)
+    heights = [len(layout.quantities) * _SMALL_HEIGHT + 0.25, n_size_rows * _SIZES_HEIGHT]
+    heights = heights[: 1 + bool(layout.by_size)]
+    figure, part = _page(table, rows, layout, sum(heights), all_conditions=True)
+    parts = part.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    down = [(quantity, [*layout.conditions]) for quantity in layout.quantities]
+    names = [_row_name(layout, quantity) for quantity in layout.quantities]
+    _fill_grid(parts[0], rows, layout, down, names, _step_name(table, layout), small=True)
     if layout.by_size:
-        n_columns = math.ceil(len(layout.by_size) / n_size_rows)
-        lower = blocks[1].subgridspec(n_size_rows, n_columns).subplots(squeeze=False)
-        _draw_by_size(lower, table, layout)
-    figure.align_ylabels(axes[:, 0])
+        _draw_by_size(parts[1], table, layout, n_size_rows)
     return figure
 
 
-def _two_lines(layout: Layout, quantity: str) -> str:
+def _row_name(layout: Layout, quantity: str) -> str:
     name = layout.quantity(quantity).title
     return name.replace(", ", "\n") if ", " in name else textwrap.fill(name, _ROW_LABEL)
 
 
-def _draw_by_size(axes: np.ndarray, table: xr.Dataset, layout: Layout) -> None:
+def _fill_grid(
+    part: SubFigure,
+    rows: pd.DataFrame,
+    layout: Layout,
+    down: Sequence[tuple[str, Sequence[str]]],
+    names: Sequence[str],
+    label: str,
+    small: bool = False,
+) -> None:
+    """Fill a row for each quantity with its conditions, a column for each number of latents."""
+    sizes = np.unique(rows["n_latents"])
+    across = [f"n = {size}" for size in sizes]
+    axes = facets(part, names, across, label, small=small, sharex=True, sharey="row")
+    for (quantity, conditions), axes_row in zip(down, axes, strict=True):
+        shown = rows[(rows["metric"] == quantity)]
+        for size, axis in zip(sizes, axes_row, strict=True):
+            _set_horizontal(axis, shown, layout)
+            set_metric_axis(axis, quantity, shown, layout.quantity(quantity))
+            _fill(axis, shown[shown["n_latents"] == size], layout, conditions)
+
+
+def _fill(axis: Axes, rows: pd.DataFrame, layout: Layout, conditions: Sequence[str]) -> None:
+    """Draw one quantity at one number of latents."""
+    if layout.step is None:
+        plot_methods(axis, rows, "place", _DODGE, joined=False)
+        return
+    # Steps that a method does not have would tear its line apart.
+    rows = rows[rows["n_seeds"] > 0]
+    for condition, look in zip(conditions, ({}, _HOLLOW), strict=False):
+        lines = rows[rows["condition"] == condition]
+        if look:
+            references = _REFERENCES if layout.held else ("chance",)
+            lines = lines[~lines["family"].isin(references)]
+        plot_methods(axis, lines, layout.step, _DODGE, **({"markersize": 4} | look))
+
+
+def _draw_by_size(part: SubFigure, table: xr.Dataset, layout: Layout, n_rows: int) -> None:
     """Draw what no condition changes, against the number of latents."""
     rows = summarise(table.isel(condition=0, drop=True), ("n_latents",), layout.by_size)
-    rows = rows.assign(position=side_by_side(rows, "n_latents"))
+    values = np.unique(rows["n_latents"]).astype(float)
+    n_columns = math.ceil(len(layout.by_size) / n_rows)
+    axes = part.subplots(n_rows, n_columns, squeeze=False, sharex=True)
     for axis in axes.flat[len(layout.by_size) :]:
-        axis.set_visible(False)
+        axis.remove()
     for quantity, axis in zip(layout.by_size, axes.flat, strict=False):
-        set_sweep_axis(axis, np.unique(rows["n_latents"]).astype(float))
-        shown = rows[rows["metric"] == quantity]
+        axis.set_xscale("log" if is_geometric(values) else "linear")
+        set_values(axis, values, [*map(short_number, values)], _DODGE)
         set_metric_axis(axis, quantity, rows, layout.quantity(quantity))
-        plot_methods(axis, shown, "position", markersize=3)
-        axis.set_title(layout.quantity(quantity).title, fontsize=7)
+        plot_methods(axis, rows[rows["metric"] == quantity], "n_latents", _DODGE, markersize=4)
+        axis.set_title(_row_name(layout, quantity), fontsize=7)
         axis.tick_params(labelsize=6)
-    for axis in axes[-1]:
-        axis.set_xlabel("Number of latents n", fontsize=7)
+    part.supxlabel("Number of latents n", fontsize=7)
 
 
-def _page(table: xr.Dataset, rows: pd.DataFrame, layout: Layout, height: float) -> Figure:
-    question, mark, _ = layout.question.partition("?")
-    two_looks = layout.step is not None and len(layout.conditions) > 1
+def _page(
+    table: xr.Dataset,
+    rows: pd.DataFrame,
+    layout: Layout,
+    height: float,
+    all_conditions: bool = False,
+) -> tuple[Figure, SubFigure]:
+    diverged = told_by([table])
+    entries = marks(rows, diverged)
+    if all_conditions and layout.step and len(layout.conditions) > 1:
+        entries.append(_condition_marks(layout))
     return page(
-        rows,
         height,
-        note="" if layout.step else "Methods stand side by side.",
-        diverged=told_by([table]),
-        question=question + mark,
-        answer=layout.answer(table),
-        further=[_start_legend(layout)] if two_looks else [],
+        layout.question,
+        layout.answer(table),
+        note=spread(rows) + ("" if layout.step else " Methods stand side by side."),
+        marks=entries,
+        diverged=diverged,
     )
 
 
-def _start_legend(layout: Layout) -> Group:
+def _condition_marks(layout: Layout) -> list[tuple[str, Line2D]]:
     """Say which look stands for which condition."""
-    family = style.FAMILIES["sae"]
-    example = {"color": "0.3", "linestyle": family.linestyle, "marker": family.markers[0]}
-    marks = [Line2D([], [], **(example | look)) for look in _looks(layout).values()]
-    return Group("Condition", list(layout.conditions.values()), marks)
-
-
-def _looks(layout: Layout) -> dict[str, dict]:
-    """Give what each condition changes in the look of a method's line."""
-    return dict(zip(layout.conditions, ({}, _SECOND_LOOK), strict=False))
+    look = {"color": "0.3", "marker": style.FAMILIES["sae"].markers[0]}
+    marked = (Line2D([], [], **(look | each)) for each in ({}, _HOLLOW))
+    return list(zip(layout.conditions.values(), marked, strict=False))
 
 
 def _rows(table: xr.Dataset, layout: Layout, quantities: tuple[str, ...]) -> pd.DataFrame:
-    """Summarise what is drawn, and give each row its horizontal `position`."""
+    """Summarise what is drawn, and number the conditions by their `place`."""
     if layout.held:
         table = _hold_references(table, layout)
     rows = summarise(table, layout.sweep, quantities)
-    if layout.step:
-        return rows.assign(position=rows[layout.step])
-    places = {condition: place for place, condition in enumerate(layout.conditions)}
-    rows = rows.assign(place=rows["condition"].map(places))
-    return rows.assign(position=side_by_side(rows, "place"))
+    places = {name: place for place, name in enumerate(table["condition"].values)}
+    return rows.assign(place=rows["condition"].map(places))
 
 
 def _hold_references(table: xr.Dataset, layout: Layout) -> xr.Dataset:
@@ -247,58 +279,30 @@ def _hold_references(table: xr.Dataset, layout: Layout) -> xr.Dataset:
     return table.assign(held.data_vars)
 
 
-def _fill(axis: Axes, rows: pd.DataFrame, layout: Layout, quantity: str, size: int) -> None:
-    """Draw one quantity at one number of latents."""
-    rows = rows[rows["metric"] == quantity]
-    _set_horizontal(axis, rows, layout)
-    set_metric_axis(axis, quantity, rows, layout.quantity(quantity))
-    shown = rows[rows["n_latents"] == size]
-    if layout.step is None:
-        plot_methods(axis, shown, "position")
-        return
-    for condition, look in _looks(layout).items():
-        lines = shown[shown["condition"] == condition]
-        if look:
-            references = _REFERENCES if layout.held else ("chance",)
-            lines = lines[~lines["family"].isin(references)]
-        plot_methods(axis, _measured(lines), "position", **({"markersize": 2.5} | look))
-
-
-def _measured(rows: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the steps that a method does not have, which would tear its line apart."""
-    return rows[rows["n_seeds"] > 0]
-
-
 def _set_horizontal(axis: Axes, rows: pd.DataFrame, layout: Layout) -> None:
     """Scale, limits and ticks; a step that starts at zero is linear up to its first value."""
     if layout.step is None:
-        set_sweep_axis(axis, np.arange(len(layout.conditions), dtype=float))
-        axis.set_xticklabels(layout.conditions.values())
+        names = [layout.conditions[name] for name in dict.fromkeys(rows["condition"])]
+        set_values(axis, range(len(names)), names, _DODGE)
+        if rows["n_latents"].nunique() > _FEW_SIZES:
+            axis.tick_params(axis="x", labelrotation=90)
         return
     steps = np.unique(rows[layout.step]).astype(float)
+    first = next((step for step in steps if step > 0), 1.0)
+    powers = 10.0 ** np.arange(math.ceil(math.log10(first)), 8)
+    powers = powers[powers <= steps[-1] * 1.25]
     if steps[0] > 0:
         axis.set_xscale("log")
-        axis.set_xlim(steps[0] / 1.25, steps[-1] * 1.25)
-        axis.xaxis.set_major_locator(LogLocator(10))
+        axis.set_xlim(steps[0] / 1.4, steps[-1] * 1.4)
+        ticks = powers
     else:
-        first = steps[1] if len(steps) > 1 else 1
         axis.set_xscale("symlog", linthresh=first, linscale=0.5)
-        axis.set_xlim(-0.25 * first, max(steps[-1], first) * 1.25)
-        powers = 10.0 ** np.arange(7)
-        axis.xaxis.set_major_locator(FixedLocator([0, *powers[powers >= first]]))
+        axis.set_xlim(-0.4 * first, max(steps[-1], first) * 1.4)
+        ticks = [0, *powers]
+    axis.set_xticks(ticks, map(short_number, ticks))
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter(lambda value, _: short_number(value))
-
-
-def _label_row(axes: np.ndarray, table: xr.Dataset, layout: Layout) -> None:
-    """Label the lowest of small panels: their names are wider than they are."""
-    if layout.step:
-        axes[0].set_xlabel(_step_name(table, layout), fontsize=6, loc="left")
-    elif len(axes) > _MAIN_COLUMNS:
-        for axis in axes:
-            axis.tick_params(axis="x", labelrotation=90)
 
 
 def _step_name(table: xr.Dataset, layout: Layout) -> str:
-    name = table[layout.step].attrs.get("long_name", layout.step)
+    name = table[layout.step].attrs.get("long_name", layout.step) if layout.step else ""
     return name[:1].upper() + name[1:]

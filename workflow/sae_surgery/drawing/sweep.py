@@ -7,17 +7,31 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from sae_surgery.drawing import style
-from sae_surgery.drawing.panels import panels, plot_methods, set_metric_axis
+from sae_surgery.drawing.panels import (
+    PANEL_HEIGHT,
+    marks,
+    page,
+    plot_methods,
+    set_metric_axis,
+    set_values,
+    spread,
+)
 from sae_surgery.errors import SurgeryError
 from sae_surgery.machine.divergence import told_by
+from sae_surgery.tables.answers import recovery
 from sae_surgery.tables.summary import PUBLISHED, pick, summarise, title_of
 
 MAIN_METRICS = ("mcc_id", "auc_ood")
+
+RECOVERED = ("mcc_id", "mcc_ood")
+RECOVERY = (
+    *RECOVERED,
+    *(f"{name}_{split}" for name in ("latent_f1", "explained_variance") for split in ("id", "ood")),
+)
+"""Metrics of laws of data that the paper does not have."""
 
 READING = (
     "Mean over seeds, with bars of one standard deviation either side; within a tinted column, all "
@@ -27,10 +41,11 @@ READING = (
 
 _COLUMNS = 2  # in distribution on the left, out of distribution on the right
 _LABEL_LENGTH = 45  # characters that fit below a panel
-_LETTERS = "abcdefghij"
-
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_DODGE = 0.5  # of the smallest step between values
 
 Tables = Mapping[str, xr.Dataset]
+Answer = Callable[[xr.Dataset], str]
 
 
 def sweep_figure(
@@ -39,28 +54,33 @@ def sweep_figure(
     main: Sequence[str] = MAIN_METRICS,
     every: Sequence[str] = PUBLISHED,
     name: str | None = None,
+    question: str = "",
 ) -> tuple[Callable[[Tables], dict[str, Figure]], Callable[[Tables], pd.DataFrame]]:
     """Return `draw` and `numbers` of the figure of one experiment over one sweep variable.
 
     The main text's figure shows the metrics `main` and has a name, the experiment's if no other is
-    given; that of `every` metric has `_all` appended.
+    given; that of `every` metric has `_all` appended. Both have the `question` on top, and what
+    the first metric answers.
     Both functions raise a SurgeryError as `draw_sweep` does.
     """
+    stem = name or experiment
 
     def draw(tables: Tables) -> dict[str, Figure]:
         table = pick(tables, experiment)
+        shown = style.metrics(stem, main)
         return {
-            name or experiment: draw_sweep(table, sweep, main),
-            f"{name or experiment}_all": draw_sweep(table, sweep, every),
+            stem: draw_sweep(table, sweep, shown, question),
+            f"{stem}_all": draw_sweep(table, sweep, every, question),
         }
 
     def numbers(tables: Tables) -> pd.DataFrame:
-        return summarise(pick(tables, experiment), (sweep,), every)
+        every_one = dict.fromkeys([*every, *style.metrics(stem, main)])
+        return summarise(pick(tables, experiment), (sweep,), tuple(every_one))
 
     return draw, numbers
 
 
-def draw_sweep(table: xr.Dataset, sweep: str, metrics: Sequence[str]) -> Figure:
+def draw_sweep(table: xr.Dataset, sweep: str, metrics: Sequence[str], question: str = "") -> Figure:
     """Draw `metrics` against the dimension `sweep`.
 
     Parameters
@@ -71,34 +91,50 @@ def draw_sweep(table: xr.Dataset, sweep: str, metrics: Sequence[str]) -> Figure:
         The dimension on the horizontal axis, logarithmic if its values are geometric.
     metrics
         Names of metrics, in reading order.
+    question
+        What stands above, with what the first of the metrics answers.
 
     Raises
     ------
     SurgeryError
         If the table is not such a table.
     """
-    rows = summarise(table, (sweep,), metrics)
+    rows = _say_where_alone(summarise(table, (sweep,), metrics), sweep)
     if "long_name" not in table[sweep].attrs:
         raise SurgeryError(f"the coordinate {sweep} has no long_name")
     name = table[sweep].attrs["long_name"]
     values = np.unique(rows[sweep]).astype(float)
-    rows = rows.assign(position=side_by_side(rows, sweep))
+    n_rows = math.ceil(len(metrics) / _COLUMNS)
+    diverged = told_by([table])
     with style.applied():
-        figure, axes = panels(
-            rows,
-            math.ceil(len(metrics) / _COLUMNS),
-            _COLUMNS,
-            note="Within a tinted column, the methods stand side by side.",
-            diverged=told_by([table]),
+        figure, part = page(
+            n_rows * PANEL_HEIGHT,
+            question,
+            recovery(table, sweep, metrics[0]),
+            note=f"{spread(rows)} Within a tinted column, the methods stand side by side.",
+            marks=marks(rows, diverged),
+            diverged=diverged,
         )
+        axes = part.subplots(n_rows, min(_COLUMNS, len(metrics)), squeeze=False)
+        for axis in axes.flat[len(metrics) :]:
+            axis.remove()
         for letter, metric, axis in zip(_LETTERS, metrics, axes.flat, strict=False):
-            set_sweep_axis(axis, values)
+            axis.set_xscale("log" if is_geometric(values) else "linear")
+            set_values(axis, values, [*map(short_number, values)], _DODGE)
             set_metric_axis(axis, metric, rows)
-            plot_methods(axis, rows[rows["metric"] == metric], "position")
+            plot_methods(axis, rows[rows["metric"] == metric], sweep, _DODGE)
             axis.set_title(f"({letter}) {title_of(metric)}")
-        for axis in axes[-1]:
-            axis.set_xlabel(textwrap.fill(name[:1].upper() + name[1:], _LABEL_LENGTH))
+        part.supxlabel(textwrap.fill(name[:1].upper() + name[1:], 2 * _LABEL_LENGTH))
     return figure
+
+
+def _say_where_alone(rows: pd.DataFrame, sweep: str) -> pd.DataFrame:
+    """Add to the title of a method with one value, which no line shows, where that is."""
+    known = rows[rows["n_seeds"] > 0].groupby("method")[sweep]
+    alone = known.first()[(known.nunique() == 1) & (rows[sweep].nunique() > 1)]
+    said = {method: f" (only at {short_number(value)})" for method, value in alone.items()}
+    where = [said.get(method, "") for method in rows["method"]]
+    return rows.assign(title=rows["title"] + where)
 
 
 def is_geometric(values: np.ndarray) -> bool:
@@ -116,44 +152,6 @@ def is_geometric(values: np.ndarray) -> bool:
 def _unevenness(values: np.ndarray) -> float:
     steps = np.diff(values)
     return steps.std() / steps.mean()
-
-
-def _moved(
-    positions: np.ndarray | float, values: np.ndarray, steps: np.ndarray | float
-) -> np.ndarray:
-    """Move `positions` by so many times the smallest step between sweep values, as seen drawn."""
-    if is_geometric(values):
-        return positions * np.min(values[1:] / values[:-1]) ** steps
-    return positions + steps * (np.diff(values).min() if len(values) > 1 else 1)
-
-
-def side_by_side(rows: pd.DataFrame, sweep: str) -> pd.Series:
-    """Where on the `sweep` axis each row is drawn, so that methods do not hide one another."""
-    values = np.unique(rows[sweep]).astype(float)
-    families = rows.drop_duplicates("method").set_index("method")["family"].to_dict()
-    lines = [method for method in style.line_styles(families) if families[method] != "chance"]
-    half = _spread(values) / 2 if len(lines) > 1 else 0
-    steps = dict(zip(lines, np.linspace(-half, half, len(lines)), strict=True))
-    return _moved(rows[sweep], values, rows["method"].map(steps).fillna(0))
-
-
-def _spread(values: np.ndarray) -> float:
-    """How wide the methods stand, in smallest steps between values: wide where there is room."""
-    return 0.6 if len(values) < 4 else 0.4
-
-
-def set_sweep_axis(axis: Axes, values: np.ndarray) -> None:
-    """Scale, limits and ticks for the sorted sweep `values`, a tick and a tinted column at each."""
-    axis.set_xscale("log" if is_geometric(values) else "linear")
-    half = _spread(values) / 2 + 0.07
-    for value in values:
-        column = _moved(value, values, np.array([-half, half]))
-        axis.axvspan(*column, color="0.965", linewidth=0, zorder=0)
-    margin = half + 0.13
-    axis.set_xlim(_moved(values[[0, -1]], values, np.array([-margin, margin])))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_locator(FixedLocator(values))
-    axis.xaxis.set_major_formatter(lambda value, _: short_number(value))
 
 
 def short_number(value: float) -> str:

@@ -7,4 +7,4 @@ QUESTION = (
     "Which methods still run, and still recover the latents, when there are up to a million? "
     f"{READING}"
 )
-draw, numbers = sweep_figure("large_latents", "n_latents")
+draw, numbers = sweep_figure("large_latents", "n_latents", question=QUESTION)

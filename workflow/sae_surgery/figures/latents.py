@@ -7,4 +7,4 @@ QUESTION = (
     "As latents outgrow the observations that superpose them, which methods still recover them, "
     f"and on combinations never seen in training? {READING}"
 )
-draw, numbers = sweep_figure("latents", "n_latents")
+draw, numbers = sweep_figure("latents", "n_latents", question=QUESTION)

@@ -8,10 +8,18 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from sae_surgery.drawing import style
-from sae_surgery.drawing.panels import Group, page, plot_methods
+from sae_surgery.drawing.panels import (
+    PANEL_HEIGHT,
+    facets,
+    marks,
+    page,
+    plot_methods,
+    set_metric_axis,
+    spread,
+)
 from sae_surgery.machine.divergence import told_by
 from sae_surgery.tables.answers import at_sizes, decimals
 from sae_surgery.tables.summary import pick, require, summarise, title_of
@@ -27,7 +35,7 @@ QUESTION = (
 SPARSITY = "support_l0_total_ood"
 _MAIN = ("mcc_ood",)
 _ALL = ("mcc_id", "mcc_ood", "acc_ood", "support_f1_ood")
-_HEIGHT = 1.75  # inches, a panel
+_OWN = {"markersize": 8}
 _FEWEST = 0.5  # active atoms that are drawn
 
 Tables = Mapping[str, xr.Dataset]
@@ -38,7 +46,7 @@ def draw(tables: Tables) -> dict[str, Figure]:
     rows, diverged = numbers(tables), told_by(tables.values())
     with style.applied():
         return {
-            "matched_sparsity": _draw(rows, _MAIN, diverged),
+            "matched_sparsity": _draw(rows, style.metrics("matched_sparsity", _MAIN), diverged),
             "matched_sparsity_all": _draw(rows, _ALL, diverged),
         }
 
@@ -54,9 +62,10 @@ def numbers(tables: Tables) -> pd.DataFrame:
         If a table is missing or lacks a variable.
     """
     path, own = pick(tables, "lambda_sensitivity"), pick(tables, "frozen_decoder")
+    every = dict.fromkeys([*_ALL, *style.metrics("matched_sparsity", _MAIN)])
+    scores = (SPARSITY, *every)
     for table in (path, own):
-        require(table, "condition", "n_latents", SPARSITY, *_ALL)
-    scores = (SPARSITY, *_ALL)
+        require(table, "condition", "n_latents", *scores)
     along = summarise(path.sel(condition="path", drop=True), ("n_latents", "lam"), scores)
     codes = summarise(own.sel(condition="own", drop=True), ("n_latents",), scores)
     rows = pd.concat([along, codes.assign(lam=np.nan)], ignore_index=True)
@@ -99,39 +108,33 @@ def _answer(rows: pd.DataFrame) -> str:
 def _draw(rows: pd.DataFrame, scores: Sequence[str], diverged: Sequence[str]) -> Figure:
     """Draw a row a score, a column a number of latents."""
     sizes = np.unique(rows["n_latents"])
-    question, mark, _ = QUESTION.partition("?")
-    line = Line2D([], [], color="0.3", linestyle=style.FAMILIES["sae"].linestyle)
-    point = Line2D([], [], color="0.3", linestyle="", marker="^", markersize=7)
-    figure = page(
-        rows,
-        len(scores) * _HEIGHT,
-        note="",
+    line = Line2D([], [], color="0.3", linestyle="--")
+    point = Line2D([], [], color="0.3", linestyle="", marker="^", markersize=_OWN["markersize"])
+    figure, part = page(
+        len(scores) * PANEL_HEIGHT,
+        QUESTION,
+        _answer(rows),
+        note=spread(rows),
+        marks=[*marks(rows, diverged), [("FISTA, path of λ", line), ("the SAE's own", point)]],
         diverged=diverged,
-        question=question + mark,
-        answer=_answer(rows),
-        further=[Group("Codes", ["FISTA, path of λ", "the SAE's own"], [line, point])],
     )
-    axes = figure.subplots(len(scores), len(sizes), squeeze=False, sharex=True, sharey="row")
+    names = [title_of(score).replace(", ", "\n") for score in scores]
+    across = [f"n = {size}" for size in sizes]
+    axes = facets(part, names, across, "Active atoms", sharex=True, sharey="row")
     for score, axes_row in zip(scores, axes, strict=True):
         for size, axis in zip(sizes, axes_row, strict=True):
-            _fill(axis, rows[rows["n_latents"] == size], score)
-        axes_row[0].set_ylabel(title_of(score).replace(", ", "\n"))
-    for size, axis in zip(sizes, axes[0], strict=True):
-        axis.set_title(f"n = {size}")
-    for axis in axes[-1]:
-        axis.set_xlabel("Active atoms")
+            set_metric_axis(axis, score, rows)
+            _fill(axis, rows[rows["active_atoms"] > 0], score, size)
     return figure
 
 
-def _fill(axis: Axes, rows: pd.DataFrame, score: str) -> None:
+def _fill(axis: Axes, rows: pd.DataFrame, score: str, size: int) -> None:
     """Draw one score at one number of latents."""
-    rows = rows[rows["active_atoms"] > 0]
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(10))
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xlim(_FEWEST, rows["active_atoms"].max() * 1.25)
-    shown = rows[rows["metric"] == score]
+    axis.set_xlim(_FEWEST, rows["active_atoms"].max() * 1.6)
+    shown = rows[(rows["metric"] == score) & (rows["n_latents"] == size)]
     own = shown["lam"].isna()
-    plot_methods(axis, shown[~own], "active_atoms", marker="")
+    plot_methods(axis, shown[~own], "active_atoms", markersize=3)
     saes = shown[own & (shown["family"] == "sae")]
-    plot_methods(axis, saes, "active_atoms", linestyle="", markersize=7)
+    plot_methods(axis, saes, "active_atoms", joined=False, **_OWN)

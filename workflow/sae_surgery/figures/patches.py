@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sae_surgery.drawing import style
-from sae_surgery.drawing.panels import panels, plot_methods
+from sae_surgery.drawing.panels import PANEL_HEIGHT, facets, marks, page, plot_methods, spread
 from sae_surgery.machine.divergence import told_by
+from sae_surgery.tables.answers import decimals
 from sae_surgery.tables.summary import pick, summarise
 
 INPUTS = ("patches",)
@@ -53,16 +53,27 @@ def _of_split(table: xr.Dataset, split: str) -> pd.DataFrame:
 
 
 def _draw(rows: pd.DataFrame, splits: Sequence[str], diverged: Sequence[str]) -> Figure:
-    figure, axes = panels(rows, 1, len(splits), "Codes of held-out patches.", diverged)
+    figure, part = page(
+        PANEL_HEIGHT,
+        QUESTION,
+        _answer(rows),
+        note=f"Codes of held-out patches. {spread(rows)}",
+        marks=marks(rows, diverged),
+        diverged=diverged,
+    )
+    names = [f"Explained variance, {SPLITS[split]}" for split in splits]
+    axes = facets(part, [""], names, "Active atoms", sharey=True)
     for split, axis in zip(splits, axes.flat, strict=True):
-        shown = rows[rows["metric"] == f"explained_variance_{split}"]
-        _set_axes(axis, rows)
-        plot_methods(axis, shown[shown["n_seeds"] > 0], "active_atoms", markersize=3)
-        axis.set_title(f"Explained variance, {SPLITS[split]}")
+        shown = rows[(rows["metric"] == f"explained_variance_{split}") & (rows["n_seeds"] > 0)]
+        axis.set_xlim(0, 1.05 * rows["active_atoms"].max())
+        axis.set_ylim(min(0.0, rows["mean"].min() - 0.05), 1.02)
+        plot_methods(axis, shown, "active_atoms", markersize=4)
     return figure
 
 
-def _set_axes(axis: Axes, rows: pd.DataFrame) -> None:
-    axis.set_xlabel("Active atoms")
-    axis.set_xlim(0, 1.05 * rows["active_atoms"].max())
-    axis.set_ylim(min(0.0, rows["mean"].min() - 0.05), 1.02)
+def _answer(rows: pd.DataFrame) -> str:
+    """Say which method explains most at each number of atoms that methods were given."""
+    rows = rows[(rows["metric"] == "explained_variance_id") & rows["mean"].notna()]
+    best = rows.loc[rows.groupby("k")["mean"].idxmax()]
+    texts = [f"{row.title} {decimals(row.mean)} at k = {row.k}" for row in best.itertuples()]
+    return f"Most of the variance is explained by {', '.join(texts)}." if texts else "No result."

@@ -7,4 +7,4 @@ QUESTION = (
     "Do more samples close the gap to the oracle, in distribution and on combinations never seen "
     f"in training? {READING}"
 )
-draw, numbers = sweep_figure("samples", "n_samples")
+draw, numbers = sweep_figure("samples", "n_samples", question=QUESTION)

@@ -7,4 +7,4 @@ QUESTION = (
     "At ten thousand latents, do more samples close the gap to the oracle, in distribution and on "
     f"combinations never seen in training? {READING}"
 )
-draw, numbers = sweep_figure("samples_large", "n_samples")
+draw, numbers = sweep_figure("samples_large", "n_samples", question=QUESTION)

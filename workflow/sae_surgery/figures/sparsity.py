@@ -7,4 +7,4 @@ QUESTION = (
     "How many latents may be active at once before recovery fails, in distribution and on "
     f"combinations never seen in training? {READING}"
 )
-draw, numbers = sweep_figure("sparsity", "k")
+draw, numbers = sweep_figure("sparsity", "k", question=QUESTION)

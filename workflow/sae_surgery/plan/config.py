@@ -17,6 +17,7 @@ from sae_surgery.parts import wrong_type
 from sae_surgery.plan import documents, examination, schemas
 from sae_surgery.plan.examination import Examination
 from sae_surgery.plan.models import NamedModel, missing_files, wrong_models
+from sae_surgery.plan.plotting import Plotting, wrong_names
 from sae_surgery.problems.base import Problem
 
 SCHEMA_FILE = schemas.FOLDER / "config.schema.yaml"
@@ -105,6 +106,8 @@ class Run:
     models: Mapping[str, NamedModel]
     """Models that the configuration declares, by name. All that is said of a method below is said
     of a model, too."""
+    plotting: Plotting
+    """How figures look and what they show."""
     comparison: Mapping[str, Any]
     """When a number agrees with the published one."""
     experiments: Mapping[str, Experiment]
@@ -249,6 +252,13 @@ def load(config: Mapping[str, Any]) -> Run:
         for cell in each.cells
         if not each.methods_on(cell)
     ]
+    swept = {name for each in experiments.values() for name in each.over}
+    swept |= {
+        surgeries.trait(name, "step") for name in experiments if name in surgeries.available()
+    }
+    problems += _unknown(
+        "plotting.panels", config["plotting"]["panels"], sorted(filter(None, swept))
+    )
     if problems:
         raise ConfigError(problems)
     run = Run(
@@ -259,6 +269,7 @@ def load(config: Mapping[str, Any]) -> Run:
         redraw=config["redraw"],
         settings=config["settings"],
         models=models,
+        plotting=Plotting(**config["plotting"]),
         comparison=config["comparison"],
         experiments=experiments,
         examination=Examination.of(config["examine"]),
@@ -329,6 +340,9 @@ def _wrong_names(
         else:
             parts = (*methods.available(), *surgeries.available())
             yield from _unknown("settings", [name], parts)
+    if known is not None:
+        families = dict.fromkeys(_trait(name, "family") for name in methods.available())
+        yield from wrong_names(config["plotting"], known, [*families], figures.available())
     yield from _unknown("surgeries.patients", config["surgeries"]["patients"], known)
     cells_of = config["surgeries"]["cells_of"]
     if isinstance(cells_of, Mapping):
