@@ -45,7 +45,8 @@ def recorded(manifest: Path) -> Iterator[tuple[Kind, Recorded]]:
     for entry in content["jobs"]:
         place = entry["name"].rpartition(f"{entry['step']}/")[2]
         speed = 1 + measured.GAIN_OF_THREADS * (entry["threads"] - 1)
-        seconds = max(0.1, speed * (entry["ended"] - entry["began"] - measured.START_SECONDS))
+        start = entry.get("start_seconds") or measured.START_SECONDS
+        seconds = max(0.1, speed * (entry["ended"] - entry["began"] - start))
         # A configuration of today may lack a cell that an older version had.
         if entry["step"] in costs.STEPS and not run.cells.keys().isdisjoint(place.split("/")):
             job = read_job(entry["step"], entry["name"], run)
