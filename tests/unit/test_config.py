@@ -533,3 +533,14 @@ def test_an_integer_in_the_place_of_a_real_number_is_the_same_cell():
     assert {cell.settings_json for cell in cells([0]).values()} == {
         cell.settings_json for cell in cells([0.0]).values()
     }
+
+
+def test_a_table_says_what_a_setting_of_a_problem_is_called():
+    def told(problem, variable):
+        sweep = {"problem": problem, "over": [variable], variable: [1, 2], "n_latents": [20]}
+        run = config.load({"sweeps": {"noise": sweep | {"k": [3] if variable != "k" else [1, 2]}}})
+        return run.sweep("noise").get("long_names")
+
+    assert told("noisy", "snr_db") == {"snr_db": "signal-to-noise ratio (dB)"}
+    assert told("noisy", "k") is None
+    assert told("paper", "k") is None

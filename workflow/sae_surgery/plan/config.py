@@ -175,6 +175,12 @@ class Run:
         """Return what the step `tabulate` is told about an experiment, as built-in types."""
         chosen = self.experiments[experiment]
         named = {name: self._described(name) for name in chosen.methods if name in self.models}
+        long_names = {
+            name: long_name
+            for cell, _ in chosen.points[:1]
+            for name, long_name in cell.long_names.items()
+            if name in chosen.over
+        }
         return {
             "experiment": experiment,
             "run": self.name,
@@ -188,6 +194,7 @@ class Run:
             },
             "left_out": {name: list(cells) for name, cells in chosen.left_out.items()},
             **({"models": named} if named else {}),
+            **({"long_names": long_names} if long_names else {}),
         }
 
     def _described(self, model: str) -> dict[str, Any]:

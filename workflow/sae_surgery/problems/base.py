@@ -62,6 +62,8 @@ class Problem(ABC):
     """Whether observations are more than A z, and stand in the data file."""
     abbreviations: ClassVar[Mapping[str, str]] = {}
     """Short names of fields for `name`. Fields without a default are sizes, which all have one."""
+    long_names: ClassVar[Mapping[str, str]] = {}
+    """What settings are called on an axis, if not by their own names."""
 
     n_latents: int
     k: int

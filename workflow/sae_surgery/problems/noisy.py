@@ -18,6 +18,7 @@ class Noisy(Cell):
     """Signal-to-noise ratio of the observations in dB, over all samples and dimensions of train."""
 
     keeps_observations: ClassVar[bool] = True
+    long_names: ClassVar[dict[str, str]] = {"snr_db": "signal-to-noise ratio (dB)"}
 
     def draw(self, seed: int) -> Drawn:
         """Draw the paper's data, and noise on its observations."""

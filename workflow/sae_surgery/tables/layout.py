@@ -113,7 +113,7 @@ def _axes(over: Axes, names: Sequence[str], files: Sequence[xr.Dataset]) -> Axes
 def _coordinates(
     sweep: Mapping[str, Any], axes: Axes, file: xr.Dataset
 ) -> Iterator[tuple[str, Variable]]:
-    models = sweep.get("models", {})
+    models, long_names = sweep.get("models", {}), LONG_NAMES | sweep.get("long_names", {})
     for trait, long_name in (("title", "name in figures"), ("family", "kind of method")):
         values = np.array(
             [
@@ -124,7 +124,7 @@ def _coordinates(
         yield trait, Variable(("method",), values, long_name, None)
     for name, values in axes.items():
         own = name in sweep["over"]
-        long_name = LONG_NAMES.get(name, name) if own else file[name].attrs["long_name"]
+        long_name = long_names.get(name, name) if own else file[name].attrs["long_name"]
         units = None if isinstance(values[0], str) else "1"
         yield name, Variable((name,), np.array(values), long_name, units)
 

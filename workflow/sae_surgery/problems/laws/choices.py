@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sae_surgery.problems.laws.sizes import Sized
 
@@ -53,6 +54,8 @@ class Choices(Sized):
     """Signal-to-noise ratio in dB; infinite: no noise."""
     held_out: float = 0.25
     """Pairs of latents held out of train and val, as a share of the latents, at most one half."""
+
+    long_names: ClassVar[dict[str, str]] = {"snr_db": "signal-to-noise ratio (dB)"}
 
     def __post_init__(self) -> None:
         """Refuse choices that do not exist or exclude each other."""
