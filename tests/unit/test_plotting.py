@@ -25,6 +25,8 @@ def load(**plotting):
         ({"colour": 1}, "plotting: unknown key 'colour'; allowed are palette, font, width"),
         ({"width": 20}, "plotting.width: 20 is too small; allowed are numbers from 60"),
         ({"width": "wide"}, r"plotting.width: 'wide' .*text\|column"),
+        ({"width": "contexts"}, r"plotting.width: 'contexts' .*text\|column"),
+        ({"metrics": {"scaling": ["mcc_id"]}}, "plotting.metrics: 'scaling' is unknown; .*latents"),
         ({"formats": ["tiff"]}, "plotting.formats.0: 'tiff' is unknown; allowed are pdf, png, svg"),
         ({"formats": []}, "plotting.formats: .* is empty"),
         ({"titles": 1}, "plotting.titles: 1 is not of type boolean; allowed are true and false"),

@@ -5,7 +5,8 @@ A figure module offers
 - ``INPUTS``: the names of the experiment tables it reads, as a literal tuple;
 - ``QUESTION``: its caption, opening with the question it answers;
 - ``draw(tables)``: figures by output stem, ``{"latents": ..., "latents_all": ...}``;
-- ``numbers(tables)``: what is drawn, as a tidy frame.
+- ``numbers(tables)``: what is drawn, as a tidy frame;
+- ``FIXED_METRICS = True``, if its metrics cannot be chosen by `plotting.metrics`.
 
 Finding the figures and their inputs imports none of them: the Snakefile does so at every start.
 """
@@ -15,6 +16,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from sae_surgery.errors import SurgeryError
 
@@ -40,6 +42,11 @@ def inputs(name: str) -> tuple[str, ...]:
     return _declared_inputs(name)
 
 
+def with_chosen_metrics() -> tuple[str, ...]:
+    """Return the figures whose metrics a configuration can choose, without importing them."""
+    return tuple(name for name in available() if not _declared(name, "FIXED_METRICS"))
+
+
 def load(name: str) -> ModuleType:
     """Import a figure.
 
@@ -57,10 +64,14 @@ def _require(name: str) -> None:
         raise SurgeryError(f"figure {name!r} is unknown; there are {', '.join(available())}")
 
 
-@cache
 def _declared_inputs(name: str) -> tuple[str, ...]:
-    """Return the literal that the module assigns to `INPUTS`; empty if it assigns none."""
+    return _declared(name, "INPUTS") or ()
+
+
+@cache
+def _declared(name: str, variable: str) -> Any:
+    """Return the literal that the module assigns to a variable, or None if it assigns none."""
     for node in ast.parse((FOLDER / f"{name}.py").read_bytes()).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "INPUTS":
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == variable:
             return ast.literal_eval(node.value)
-    return ()
+    return None

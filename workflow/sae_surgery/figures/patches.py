@@ -13,6 +13,7 @@ from sae_surgery.tables.answers import decimals
 from sae_surgery.tables.summary import pick, summarise
 
 INPUTS = ("patches",)
+FIXED_METRICS = True
 QUESTION = (
     "With so many active atoms, how much of the variance of image patches do codes explain, of the "
     "photograph learned from and of another? A mark is a number of atoms that methods were given, "

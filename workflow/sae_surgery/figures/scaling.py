@@ -26,6 +26,7 @@ from sae_surgery.tables.answers import RECOVERED
 from sae_surgery.tables.summary import pick, require, summarise, title_of
 
 INPUTS = ("scaling",)
+FIXED_METRICS = True
 QUESTION = (
     "How many samples does it take to learn a dictionary of n atoms? |Cosine| of matched "
     "atoms and true columns, mean over atoms and seeds, against the number of latents n and the "

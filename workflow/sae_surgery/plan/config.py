@@ -349,7 +349,8 @@ def _wrong_names(
             yield from _unknown("settings", [name], parts)
     if known is not None:
         families = dict.fromkeys(_trait(name, "family") for name in methods.available())
-        yield from wrong_names(config["plotting"], known, [*families], figures.available())
+        choosable = figures.with_chosen_metrics()
+        yield from wrong_names(config["plotting"], known, [*families], choosable)
     yield from _unknown("surgeries.patients", config["surgeries"]["patients"], known)
     cells_of = config["surgeries"]["cells_of"]
     if isinstance(cells_of, Mapping):

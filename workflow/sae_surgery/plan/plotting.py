@@ -93,7 +93,7 @@ def wrong_names(
     given
         The value of the key, of the right types.
     methods, families, figures
-        What there is; `methods` with the run's models.
+        What there is: `methods` with the run's models, `figures` whose metrics can be chosen.
     """
     for name, colours in given["palette"].items():
         yield from _unknown(f"{_KEY}.palette", name, (*families, *methods))
