@@ -190,8 +190,9 @@ class Method(ABC):
     """Codes of all samples of a split that learning holds at once, likewise."""
     dictionaries_recorded: ClassVar[int] = 0
     """Arrays of a dictionary's size that records take, likewise."""
-    dense: ClassVar[bool] = False
-    """Whether codes may have more entries than observations have dimensions, likewise."""
+    dense: ClassVar[float] = 0.0
+    """Share of the latents that may be active, likewise; 0: no more than observations have
+    dimensions."""
     narrow: ClassVar[bool] = False
     """Whether codes have no more columns than observations, likewise."""
     Settings: ClassVar[type] = NoSettings

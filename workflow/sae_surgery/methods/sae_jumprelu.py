@@ -14,7 +14,7 @@ class SaeJumprelu(AutoencoderMethod):
     gpu_from = 1000
     max_latents = 100_000
     dictionaries_recorded = 102  # After 51 epochs, encoder and decoder
-    dense = True
+    dense = 0.5  # Fewer from n = 500 on, in and after training
     Settings: ClassVar[type] = JumpReluSettings
 
     def autoencoder(self, k: int) -> JumpRelu:

@@ -20,6 +20,8 @@ GPU_MB = 1500
 """CUDA's libraries in the memory of the machine. Assumed, not yet measured."""
 DENSE_CODES = 2**28
 """As in `sae_surgery.files.encoding`, which imports PyTorch."""
+FEW_LATENTS = 100
+"""So many may all be active in codes that are otherwise dense in part."""
 MOST_OUTCOMES, MOST_CODES_HELD = 51, 13
 """Of any surgery."""
 
@@ -54,9 +56,10 @@ def operate(cell: Problem, surgery: str, method: str, run: Run) -> int:
     held = surgeries.trait(surgery, "codes_held") or MOST_CODES_HELD
     # The patient's codes are there twice while they are read.
     codes = (held + 2) * FLOAT32 * n_samples * cell.n_latents
-    dense = run.trait(method, "dense") and not surgeries.trait(surgery, "sparse")
-    n_active = cell.n_latents if dense else cell.obs_dim
-    packed = (INT32 + FLOAT32) * outcomes * n_samples * n_active
+    own = _n_active(cell, method, run)
+    n_active = cell.obs_dim if surgeries.trait(surgery, "sparse") else own
+    # The patient's own codes: as they were read, and as an outcome, in parts, joined, and in the file.
+    packed = (INT32 + FLOAT32) * n_samples * (outcomes * n_active + 4 * own)
     # One by one and stacked.
     dictionaries = 2 * FLOAT32 * outcomes * cell.obs_dim * cell.n_latents
     pairs = (surgeries.trait(surgery, "atom_pairs") or 0) * FLOAT32 * cell.n_latents**2
@@ -92,12 +95,20 @@ def _inferred(cell: Problem, method: str, run: Run, fresh: bool) -> float:
     seeds = len(run.seeds)
     n_id, n_ood = n_scored(cell, fresh)
     n_columns = cell.obs_dim if run.trait(method, "narrow") else cell.n_latents
-    n_active = n_columns if run.trait(method, "dense") else cell.obs_dim
+    n_active = _n_active(cell, method, run)
     # The codes, those before them, and two arrays to work with.
     dense = 4 * FLOAT32 * min(DENSE_CODES, seeds * n_id * n_columns)
     # Once in parts and once joined.
     packed = 2 * (INT32 + FLOAT64) * seeds * (n_id + n_ood) * n_active
     return dense + packed
+
+
+def _n_active(cell: Problem, method: str, run: Run) -> float:
+    """Return how many codes of a sample are kept, at most."""
+    if run.trait(method, "narrow"):
+        return cell.obs_dim
+    share = run.trait(method, "dense")
+    return min(cell.n_latents, max(FEW_LATENTS, share * cell.n_latents)) if share else cell.obs_dim
 
 
 def _megabytes(size: float) -> int:
