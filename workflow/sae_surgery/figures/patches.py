@@ -73,8 +73,11 @@ def _draw(rows: pd.DataFrame, splits: Sequence[str], diverged: Sequence[str]) ->
 
 
 def _answer(rows: pd.DataFrame) -> str:
-    """Say which method explains most at each number of atoms that methods were given."""
+    """Say how much each method explains at most, and with how many atoms."""
     rows = rows[(rows["metric"] == "explained_variance_id") & rows["mean"].notna()]
-    best = rows.loc[rows.groupby("k")["mean"].idxmax()]
-    texts = [f"{row.title} {decimals(row.mean)} at k = {row.k}" for row in best.itertuples()]
-    return f"Most of the variance is explained by {', '.join(texts)}." if texts else "No result."
+    most = rows.loc[rows.groupby("method", sort=False)["mean"].idxmax()]
+    texts = [
+        f"{row.title} {decimals(row.mean)} with {row.active_atoms:.0f}"
+        for row in most.sort_values("active_atoms").itertuples()
+    ]
+    return f"At most, by active atoms: {', '.join(texts)}." if texts else "No result."

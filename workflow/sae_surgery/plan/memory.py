@@ -58,7 +58,7 @@ def operate(cell: Problem, surgery: str, method: str, run: Run) -> int:
     codes = (held + 2) * FLOAT32 * n_samples * cell.n_latents
     own = _n_active(cell, method, run)
     n_active = cell.obs_dim if surgeries.trait(surgery, "sparse") else own
-    # The patient's own codes: as they were read, and as an outcome, in parts, joined, and in the file.
+    # The patient's own: as they were read, and as an outcome in parts, joined, and in the file.
     packed = (INT32 + FLOAT32) * n_samples * (outcomes * n_active + 4 * own)
     # One by one and stacked.
     dictionaries = 2 * FLOAT32 * outcomes * cell.obs_dim * cell.n_latents
