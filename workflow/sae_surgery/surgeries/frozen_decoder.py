@@ -31,7 +31,7 @@ class FrozenDecoder(Surgery):
     question = "Is the decoder a bad dictionary, or is the encoder at fault?"
     conditions = ("own", "frozen", "renormed", "oracle_norms", "refined")
     outcomes = 5
-    codes_held = 4
+    codes_held = 12
     sparse = True
     diagnostics: ClassVar[Mapping[str, str]] = GAP_DIAGNOSTICS
     Settings: ClassVar[type] = LassoSettings
