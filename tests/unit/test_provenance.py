@@ -103,6 +103,6 @@ def test_what_pages_read_is_in_their_digest():
     data = [
         path for path in files if path.suffix not in ignored and "__pycache__" not in path.parts
     ]
-    read = {"comparison", "examination", "index", "published", "shared"}
+    read = {"comparison", "examination", "index", "plan", "published", "shared"}
     assert {path.parent.name for path in data} == read
     assert all(any(path.match(kind) for kind in provenance.DATA) for path in data)
