@@ -24,7 +24,10 @@ TESTS = (
     "contract/test_problems.py",
     "unit/test_figures.py",
 )
-HELPERS = ("conftest.py", "contract/bench.py", "contract/conftest.py", "unit/figure_tables.py")
+HELPERS = (
+    *("conftest.py", "browser.py", "debian.py"),
+    *("contract/bench.py", "contract/conftest.py", "unit/figure_tables.py"),
+)
 NAMES = [Path(path).stem for path, _ in FILES if path.endswith(".py")]
 
 
