@@ -114,6 +114,14 @@ def begin_server(package: Path) -> tuple[subprocess.Popen, str]:
         return server, os.environ.pop(VARIABLE)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def hangups() -> Iterator[None]:
+    """Let them end what is started here, as they do unless tests run under `nohup`."""
+    kept = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, kept)
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory) -> Path:
     target = tmp_path_factory.mktemp("copy") / "workflow" / PACKAGE.name
